@@ -1,0 +1,121 @@
+import subprocess
+import sys
+
+import pytest
+
+import convbook
+from convbook import create_model, describe, list_models
+from convbook.models import OverrideError, UnknownModelError
+from convbook.models.registry import register
+
+PROMISED = [
+    "lenet5",
+    "lenet5_modern",
+    "alexnet",
+    "alexnet_one_tower",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "plain18",
+    "plain34",
+    "resnet20_cifar",
+    "resnet32_cifar",
+    "resnet44_cifar",
+    "resnet56_cifar",
+    "resnet110_cifar",
+    "plain20_cifar",
+    "plain56_cifar",
+    "resnext50_32x4d",
+    "resnext101_32x4d",
+    "resnext101_64x4d",
+    "resnext29_8x64d_cifar",
+    "resnext29_16x64d_cifar",
+    "se_resnet50",
+    "se_resnet101",
+    "se_resnet152",
+    "se_resnext50_32x4d",
+    "se_resnet20_cifar",
+    "cbam_resnet18",
+    "cbam_resnet34",
+    "cbam_resnet50",
+    "cbam_resnet20_cifar",
+    "scse_resnet20_cifar",
+    "mobilenet_v1",
+    "mobilenet_v1_full",
+    "mobilenet_v1_shallow",
+    "mobilenet_v2",
+]
+
+
+def test_every_promised_network_is_listed():
+    assert set(PROMISED) <= set(list_models())
+
+
+def test_a_pattern_selects_and_sorts():
+    assert list_models("resnext*_cifar") == ["resnext29_16x64d_cifar", "resnext29_8x64d_cifar"]
+    assert list_models("nothing*") == []
+
+
+def test_an_unknown_name_tells_which_names_are_near():
+    with pytest.raises(UnknownModelError, match=r"unknown model 'ResNet-50'.*\bresnet50\b") as caught:
+        create_model("ResNet-50")
+    assert isinstance(caught.value, ValueError)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnknownModelError, match="list_models"):
+        create_model("zzzzzz")
+
+
+def test_a_wrong_override_tells_which_ones_are_legal():
+    with pytest.raises(
+        OverrideError, match=r"resnet50 takes no argument 'dephts'.*depths.*num_classes"
+    ) as caught:
+        create_model("resnet50", dephts=(1, 1, 1, 1))
+    assert isinstance(caught.value, TypeError)
+
+
+def test_describe_tells_what_the_paper_used():
+    spec = describe("se_resnet50")
+    assert (spec.name, spec.family, spec.paper, spec.year) == (
+        "se_resnet50",
+        "se_resnet",
+        "hu2018squeeze",
+        2018,
+    )
+    assert (spec.input_size, spec.num_classes) == ((3, 224, 224), 1000)
+    assert spec.kwargs["attention"] == "se"
+    assert {"depths", "attention", "num_classes", "in_channels"} <= set(spec.arguments)
+    with pytest.raises(TypeError):
+        spec.kwargs["attention"] = "cbam"
+
+
+def test_overrides_replace_the_variants_own_and_leave_it_as_it_was():
+    tiny = create_model("resnet20_cifar", in_channels=1, num_classes=3, depths=(1, 1, 1), widths=(8, 16, 32))
+    assert (tiny.conv1.in_channels, tiny.conv1.out_channels, tiny.fc.out_features) == (1, 8, 3)
+    assert describe("resnet20_cifar").kwargs["depths"] == (3, 3, 3)
+
+
+def test_a_name_can_be_taken_only_once():
+    spec = describe("resnet18")
+    with pytest.raises(ValueError, match="registered already"):
+        register(
+            spec.cls,
+            {"resnet18": {}},
+            family="f",
+            paper="p",
+            year=1,
+            input_size=spec.input_size,
+            num_classes=1,
+        )
+
+
+def test_import_pulls_in_no_plotting_notebook_or_learning_library():
+    heavy = ("matplotlib", "sklearn", "IPython", "ipywidgets", "timm", "courseware")
+    script = f"import sys, convbook; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert convbook.__version__[0].isdigit()
