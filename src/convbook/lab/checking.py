@@ -1,0 +1,75 @@
+"""What the checks of all labs share: a failure that helps, and looks into a network."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Check = Callable[[Callable], None]
+ModuleType = TypeVar("ModuleType", bound=nn.Module)
+
+
+class CheckFailed(Exception):
+    """An exercise is not right yet; the message says what to look at, never the answer."""
+
+
+def require(condition: bool, hint: str) -> None:
+    """Raise CheckFailed with ``hint`` unless ``condition`` holds."""
+    if not condition:
+        raise CheckFailed(hint)
+
+
+def require_tensor(value: object, shape: tuple[int, ...], what: str) -> Tensor:
+    """``value``, if it is a tensor of this shape with finite numbers."""
+    require(
+        isinstance(value, Tensor), f"{what} should be a tensor, not {type(value).__name__}: a missing return?"
+    )
+    assert isinstance(value, Tensor)
+    require(tuple(value.shape) == shape, f"{what} has shape {tuple(value.shape)}; expected {shape}")
+    require(bool(value.isfinite().all()), f"{what} holds values that are not finite")
+    return value
+
+
+def require_close(value: Tensor, expected: Tensor, hint: str, tolerance: float = 1e-4) -> None:
+    """Raise CheckFailed unless both agree up to rounding."""
+    gap = (value.detach() - expected.detach()).abs().max().item()
+    scale = max(1.0, expected.abs().max().item())
+    require(gap <= tolerance * scale, f"{hint} (largest difference {gap:.3g})")
+
+
+def require_module(value: object, what: str) -> nn.Module:
+    """``value``, if it is a module."""
+    require(isinstance(value, nn.Module), f"{what} should be an nn.Module, not {type(value).__name__}")
+    assert isinstance(value, nn.Module)
+    return value
+
+
+def parts(module: nn.Module, kind: type[ModuleType]) -> list[ModuleType]:
+    """All layers of one kind inside a module, in the order in which they were made."""
+    return [each for each in module.modules() if isinstance(each, kind)]
+
+
+def kernels(module: nn.Module) -> list[tuple[int, int]]:
+    """The kernel sizes of its convolutions."""
+    return [(conv.kernel_size[0], conv.kernel_size[1]) for conv in parts(module, nn.Conv2d)]
+
+
+def unsettle(module: nn.Module, seed: int = 0) -> nn.Module:
+    """Give each batch norm its own statistics and weights, so that leaving one out shows; evaluation mode."""
+    generator = torch.Generator().manual_seed(seed)
+    for norm in parts(module, nn.BatchNorm2d):
+        for tensor in (norm.weight, norm.bias, norm.running_mean):
+            assert tensor is not None
+            tensor.data.normal_(0, 0.5, generator=generator)
+        assert norm.running_var is not None
+        norm.running_var.data.uniform_(0.5, 2, generator=generator)
+    return module.eval()
+
+
+def silence(module: nn.Module) -> nn.Module:
+    """Make every batch norm put out zeros, so that a branch that ends in one vanishes; evaluation mode."""
+    for norm in parts(module, nn.BatchNorm2d):
+        nn.init.zeros_(norm.weight)
+        nn.init.zeros_(norm.bias)
+    return module.eval()
