@@ -1,0 +1,132 @@
+// Shared by all explorables: this file is put in front of each one's source, so it exports nothing.
+
+/** An HTML element with attributes and children; text is never parsed as markup. */
+function create(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+/** An SVG element with attributes and children. */
+function draw(tag, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+/** 117600 -> "117,600"; at most `digits` decimals, and a true minus sign. */
+function format(number, digits = 0) {
+  return new Intl.NumberFormat("en-GB", { maximumFractionDigits: digits }).format(number).replace("-", "−");
+}
+
+/** 25028904 -> "25.0 M": three digits and a unit. */
+function compact(number) {
+  for (const [size, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (Math.abs(number) >= size) return `${Number(number / size).toPrecision(3)} ${unit}`;
+  }
+  return format(number, 2);
+}
+
+/** A labelled range input that shows its value; `set` moves it and its limit without calling back. */
+function slider({ label, min, max, step = 1, value, text = String, onInput }) {
+  const input = create("input", { type: "range", min, max, step, value });
+  // The input tells its value itself; an <output> here would take the label away from it.
+  const shown = create("b", { "aria-hidden": "true" });
+  const update = () => {
+    shown.textContent = text(Number(input.value));
+    input.setAttribute("aria-valuetext", shown.textContent);
+  };
+  input.addEventListener("input", () => {
+    update();
+    onInput(Number(input.value));
+  });
+  update();
+  return {
+    element: create("label", { class: "cb-slider" }, create("span", {}, label, shown), input),
+    set(next, limit = input.max) {
+      input.max = limit;
+      input.value = next;
+      update();
+    },
+  };
+}
+
+let groups = 0;
+
+/** A segmented control: a radio group, so that arrow keys work; options are values or [value, label]. */
+function choice({ label, options, value, onChange }) {
+  const name = `cb-${Math.random().toString(36).slice(2)}-${groups++}`;
+  const segments = options.map((option) => {
+    const [key, words] = Array.isArray(option) ? option : [option, String(option)];
+    const input = create("input", { type: "radio", name, value: key });
+    input.checked = key === value;
+    input.addEventListener("change", () => onChange(key));
+    return create("label", {}, input, words);
+  });
+  const row = create("div", { class: "cb-segments" }, ...segments);
+  return { element: create("fieldset", {}, create("legend", {}, label), row) };
+}
+
+/** A list of named values; `update` takes {term: value} or {term: [value, remark]}. */
+function facts() {
+  const element = create("dl", { class: "cb-facts" });
+  return {
+    element,
+    update(values) {
+      const items = Object.entries(values).map(([term, value]) => {
+        const [main, remark] = Array.isArray(value) ? value : [value];
+        const dd = create("dd", {}, main);
+        if (remark) dd.append(create("small", {}, remark));
+        return create("div", {}, create("dt", {}, term), dd);
+      });
+      element.replaceChildren(...items);
+    },
+  };
+}
+
+/** A sentence that screen readers hear once the values have settled. */
+function status() {
+  const element = create("p", { class: "cb-status", role: "status", "aria-live": "polite" });
+  let timer;
+  return {
+    element,
+    say(sentence) {
+      clearTimeout(timer);
+      if (!element.textContent) element.textContent = sentence;
+      else timer = setTimeout(() => (element.textContent = sentence), 200);
+    },
+  };
+}
+
+/** The part of anywidget's model that an explorable needs, over plain data. */
+function makeModel(state) {
+  const listeners = new Map();
+  const emit = (event) => (listeners.get(event) ?? []).forEach((listener) => listener());
+  return {
+    get: (key) => state[key],
+    set(key, value) {
+      state[key] = value;
+      emit(`change:${key}`);
+      emit("change");
+    },
+    on: (event, listener) => listeners.set(event, [...(listeners.get(event) ?? []), listener]),
+    off: (event, listener) =>
+      listeners.set(event, (listeners.get(event) ?? []).filter((other) => listener && other !== listener)),
+    save_changes() {}, // there is no kernel to tell
+  };
+}
+
+/** Bring every copy of an output to life, once; the fallback stays if that fails. */
+function mount(id, explorable) {
+  for (const host of document.querySelectorAll(`[data-explore="${id}"]:not([data-ready])`)) {
+    host.dataset.ready = "";
+    const fallback = host.querySelector(".cb-fallback");
+    const state = JSON.parse(host.querySelector('script[type="application/json"]').textContent);
+    const el = create("div", { class: "cb-live" });
+    fallback.before(el);
+    explorable.render({ model: makeModel(state), el, fallback });
+    fallback.hidden = true;
+  }
+}
