@@ -1,0 +1,13 @@
+"""Images as tensors: embedded, downloaded, or read from ``$CONVBOOK_DATA``.
+
+``load("digits")`` needs no network. ``load("mnist")`` and the others fetch the original files once through
+torchvision, which compares their checksums.
+"""
+
+from convbook.data.clutter import cluttered_digits
+from convbook.data.errors import DataError
+from convbook.data.images import ImageSet
+from convbook.data.load import list_data, load
+from convbook.data.photographs import photographs
+
+__all__ = ["DataError", "ImageSet", "cluttered_digits", "list_data", "load", "photographs"]

@@ -1,0 +1,29 @@
+"""Training: a recipe, a loop, and the history that it leaves."""
+
+from convbook.training.augment import affine, compose, crop_flip, elastic, shift
+from convbook.training.devices import DeviceError, pick_device, seed_everything
+from convbook.training.evaluation import evaluate, predict
+from convbook.training.fit import DivergenceError, fit
+from convbook.training.history import History
+from convbook.training.optimizers import learning_rate, make_optimizer, parameter_groups
+from convbook.training.recipe import Recipe
+
+__all__ = [
+    "DeviceError",
+    "DivergenceError",
+    "History",
+    "Recipe",
+    "affine",
+    "compose",
+    "crop_flip",
+    "elastic",
+    "evaluate",
+    "fit",
+    "learning_rate",
+    "make_optimizer",
+    "parameter_groups",
+    "pick_device",
+    "predict",
+    "seed_everything",
+    "shift",
+]
