@@ -1,0 +1,203 @@
+"""The `course` command.
+
+Exit status: 0 when all went well, 1 when something did not hold or a notebook failed, 2 for a request that
+cannot be met, 130 when interrupted.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from courseware.execute import TIMEOUT
+from courseware.notebooks import CourseError, find_root, select
+from courseware.parameters import parse_value
+
+if TYPE_CHECKING:
+    from convbook.claims import Verdict
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+jobs_option = click.option(
+    "--jobs", "-j", type=click.IntRange(min=1), help="Notebooks at once (default: one a core)."
+)
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=TIMEOUT,
+    show_default=True,
+    help="Seconds of wall clock for each notebook.",
+)
+force_option = click.option("--force", is_flag=True, help="Execute even what has not changed.")
+parameter_option = click.option(
+    "--parameter", "-p", "parameters", nargs=2, multiple=True, metavar="NAME VALUE", help="Set a parameter."
+)
+
+
+def plainly(function: Function) -> Function:
+    """Turn an expected error into one line and an exit status."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except CourseError as error:
+            fail(str(error), 2)
+        except OSError as error:
+            fail(str(error), 1)
+        except KeyboardInterrupt:
+            fail("interrupted; what had finished is kept", 130)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def fail(message: str, status: int) -> None:
+    """Print `message` to standard error and exit."""
+    click.echo(message, err=True)
+    sys.exit(status)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run notebooks, build the book, recompute what the literature claims."""
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@parameter_option
+@timeout_option
+@jobs_option
+@force_option
+@plainly
+def run(
+    names: tuple[str, ...],
+    parameters: tuple[tuple[str, str], ...],
+    timeout: float,
+    jobs: int | None,
+    force: bool,
+) -> None:
+    """Execute notebooks (all, or those called NAMES), many at once; skip those that have not changed."""
+    from courseware.execute import execute
+    from courseware.progress import reporter
+
+    root = find_root()
+    values = {name: parse_value(value) for name, value in parameters}
+    with reporter(root) as display:
+        outcomes = execute(
+            select(root, names), values, jobs=jobs, timeout=timeout, force=force, root=root, reporter=display
+        )
+    click.echo(display.summary())
+    sys.exit(0 if all(outcome.ok for outcome in outcomes) else 1)
+
+
+@main.command()
+@parameter_option
+@timeout_option
+@jobs_option
+@force_option
+@plainly
+def build(parameters: tuple[tuple[str, str], ...], timeout: float, jobs: int | None, force: bool) -> None:
+    """Execute what changed, render the book, and say where it is."""
+    from courseware import render
+    from courseware.progress import reporter
+
+    root = find_root()
+    values = {name: parse_value(value) for name, value in parameters}
+    try:
+        with reporter(root) as display:
+            render.build(root, jobs=jobs, parameters=values, timeout=timeout, force=force, reporter=display)
+    except render.RenderError as error:
+        fail(str(error), 1)
+
+
+@main.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free one."
+)
+@plainly
+def serve(port: int) -> None:
+    """Show the built book on this machine; Ctrl-C ends it."""
+    from courseware.serve import make_server
+
+    pages = find_root() / "_build" / "html"
+    if not (pages / "index.html").is_file():
+        fail("the book is not built yet: run `make book` (or `course build`) first", 2)
+    with make_server(pages, port) as server:
+        click.echo(f"the book is at http://127.0.0.1:{server.server_address[1]}/ (Ctrl-C ends)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo()
+
+
+@main.command()
+@click.option("--paper", metavar="KEY", help="Only this paper, by its key in references.bib.")
+@click.option("--model", metavar="NAME", help="Only this network.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table")
+@plainly
+def claims(paper: str | None, model: str | None, form: str) -> None:
+    """Recompute what the papers claim; exit 1 if anything turns out otherwise than recorded."""
+    from courseware import ledger
+
+    verdicts = ledger.verdicts(paper, model)
+    if form == "table":
+        ledger.print_table(verdicts)
+    else:
+        click.echo(ledger.as_json(verdicts) if form == "json" else ledger.as_markdown(verdicts))
+    surprises: list[Verdict] = [verdict for verdict in verdicts if not verdict.ok]
+    if surprises:
+        fail("\n".join(ledger.explain(verdict) for verdict in surprises), 1)
+
+
+@main.command("new-chapter")
+@click.argument("name")
+@plainly
+def new_chapter(name: str) -> None:
+    """Write chapters/NAME.ipynb with the parts every chapter has."""
+    from courseware.scaffold import new_chapter
+
+    path = new_chapter(find_root(), name)
+    click.echo(f"wrote {path}")
+    click.echo(f"next: add `- file: chapters/{name}` to its part in _toc.yml, then `course run {name}`")
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[LAB]...")
+@click.option(
+    "--output", "-o", type=click.Path(file_okay=False, path_type=Path), help="Folder (default: _build/labs)."
+)
+@plainly
+def release(names: tuple[str, ...], output: Path | None) -> None:
+    """Write the student versions of labs, without solutions."""
+    from courseware.labs import release
+
+    root = find_root()
+    sources = [path for path in select(root, names) if names or path.parent.name == "labs"]
+    for source in sources:
+        click.echo(f"wrote {release(source, output or root / '_build' / 'labs')}")
+    if not sources:
+        fail("the course has no labs yet", 2)
+
+
+@main.command("set-url")
+@click.argument("url")
+@click.option("--book", metavar="URL", help="Where the book is published (default: GitHub's pages).")
+@plainly
+def set_url(url: str, book: str | None) -> None:
+    """Write the repository's URL into _config.yml and wherever it is copied to."""
+    from courseware import repository
+
+    root = find_root()
+    new = repository.parse(url, book)
+    changed = repository.set_url(root, new)
+    for path in changed:
+        click.echo(f"changed {path.relative_to(root)}")
+    if not changed:
+        click.echo(f"everything says {new.url} already")
+
+
+if __name__ == "__main__":
+    main()
