@@ -1,0 +1,93 @@
+"""A paper's numbers beside ours, as a table."""
+
+from dataclasses import dataclass
+
+from convbook.claims.claim import Claim, load_claims, load_papers
+from convbook.claims.quantities import QUANTITIES
+from convbook.claims.verify import Verdict, verify
+from convbook.tables import html_table
+
+__all__ = ["ClaimTable", "shown", "subject", "table"]
+
+HEADINGS = ("Network", "Quantity", "Printed", "Computed", "Verdict", "Where")
+
+
+@dataclass(frozen=True)
+class ClaimTable:
+    """Verdicts under a caption; a notebook shows it as an accessible table."""
+
+    caption: str
+    verdicts: list[Verdict]
+
+    def rows(self) -> list[list[str]]:
+        """Return the cells as text."""
+        return [
+            [
+                subject(v.claim),
+                quantity(v.claim),
+                v.claim.shown_as,
+                shown(v),
+                v.status + ("" if v.ok else " (unexpected)") + (f": {v.reason}" if v.reason else ""),
+                v.claim.where,
+            ]
+            for v in self.verdicts
+        ]
+
+    def to_markdown(self) -> str:
+        """Return the table in Markdown."""
+        lines = [list(HEADINGS), ["---", "---", "--:", "--:", "---", "---"], *self.rows()]
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+    def _repr_html_(self) -> str:
+        return html_table(self.caption, HEADINGS, self.rows(), numeric={2, 3})
+
+
+def table(
+    paper: str | None = None,
+    model: str | None = None,
+    where: str | None = None,
+    *,
+    quantities: list[str] | None = None,
+    caption: str | None = None,
+) -> ClaimTable:
+    """Verify some claims and set them out.
+
+    Args:
+        paper: its key in the references; None takes all papers.
+        model: only this network.
+        where: only this table or section, as the claims file writes it.
+        quantities: only these; all by default.
+        caption: by default the paper and the place.
+    """
+    claims = [c for c in load_claims(paper, model, where) if not quantities or c.quantity in quantities]
+    if caption is None:
+        name = load_papers()[paper].short if paper else model or "All claims"
+        caption = f"{name}, {where}: printed and computed" if where else f"{name}: printed and computed"
+    return ClaimTable(caption, verify(claims))
+
+
+def subject(claim: Claim) -> str:
+    """The network, with what was changed in it."""
+    changes = [f"{k}={v}" for k, v in claim.overrides.items()]
+    if claim.input_size:
+        changes.append(f"{claim.input_size[-1]} px")
+    name = claim.model.replace("torchvision:", "torchvision's ")
+    return name + (f" ({', '.join(changes)})" if changes else "")
+
+
+def quantity(claim: Claim) -> str:
+    """What the claim is about, its part and its protocol."""
+    text = QUANTITIES[claim.quantity].label
+    text += f" of {claim.layer}" if claim.layer else ""
+    text += f" (against {claim.baseline.replace('torchvision:', 'torchvision ')})" if claim.baseline else ""
+    return text + (f" ({claim.protocol})" if claim.protocol else "")
+
+
+def shown(verdict: Verdict) -> str:
+    """The computed number: whole numbers in full, others with two digits more than printed."""
+    value = verdict.computed
+    if value is None:
+        return "–"
+    unit = QUANTITIES[verdict.claim.quantity].unit
+    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    return f"{text} {unit}".strip()
