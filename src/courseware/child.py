@@ -36,7 +36,9 @@ class Child:
     takes the kernel with it.
     """
 
-    def __init__(self, job: Job, environ: dict[str, str], at_cell: Callable[[Path, int, int], None]) -> None:
+    def __init__(
+        self, job: Job, environ: dict[str, str], at_cell: Callable[[Path, int, int], None], home: str
+    ) -> None:
         self.job = job
         self.started = time.monotonic()
         self.result: dict[str, Any] = {}
@@ -69,6 +71,7 @@ class Child:
             "parameters": job.parameters,
             "partial": str(job.partial),
             "max_output": job.max_output,
+            "home": home,
         }
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(order).encode() + b"\n")

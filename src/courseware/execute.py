@@ -193,7 +193,8 @@ def _run(waiting: list[Job], jobs: int, package: Path, reporter: Reporter) -> It
                     job = waiting.pop(0)
                     try:
                         _make_room(job)
-                        running.append(Child(job, environ, reporter.at_cell))
+                        home = tempfile.mkdtemp(dir=scratch)  # what a notebook writes stays out of the course
+                        running.append(Child(job, environ, reporter.at_cell, home))
                     except OSError as error:
                         yield _outcome_of_oserror(job, error, 0.0)
                     else:

@@ -48,8 +48,9 @@ def find_root(start: Path | None = None) -> Path:
 
 
 def list_notebooks(root: Path) -> list[Path]:
-    """Return every notebook of the course, chapters first."""
-    return [path for folder in FOLDERS for path in sorted((root / folder).glob("*.ipynb"))]
+    """Return every notebook of the course, chapters first; what a lab wrote to hand in is none of it."""
+    found = (path for folder in FOLDERS for path in sorted((root / folder).glob("*.ipynb")))
+    return [path for path in found if not path.stem.endswith("-hand-in")]
 
 
 def select(root: Path, names: Iterable[str] = ()) -> list[Path]:

@@ -54,7 +54,7 @@ def run(order: dict[str, Any], news: News) -> dict[str, Any]:
             order["parameters"],
             engine_name="course",
             progress_bar=False,
-            cwd=str(Path(order["path"]).parent),
+            cwd=order["home"],
             autosave_cell_every=5,
         )
     except PapermillExecutionError as error:

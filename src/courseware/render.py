@@ -1,0 +1,206 @@
+"""From notebooks to pages: execute, stage, run Jupyter Book, and swap the new pages in.
+
+The pages that readers see are replaced only by a complete new set: a failed or interrupted build leaves
+the old ones where they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from courseware import cache
+from courseware.contents import STAGED, RenderError, Say, prepare, sources
+from courseware.execute import TIMEOUT, Outcome, Reporter
+from courseware.notebooks import find_root, write_atomic
+
+BESIDE = ("_config.yml", "_toc.yml", "references.bib")
+_TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|error:)|^[\w.]*(Error|Exception)\b")
+_CELL = re.compile(r"(\.ipynb):(\d+)\d{4}:")  # myst-nb counts lines from 10,000 times the cell's number
+
+
+@dataclass(frozen=True)
+class Book:
+    """A built book: its front page, how long it took, and what had to be done."""
+
+    index: Path
+    seconds: float
+    executed: int
+    rendered: bool
+
+
+def build(
+    root: Path | None = None,
+    out: Path | None = None,
+    *,
+    jobs: int | None = None,
+    parameters: dict[str, Any] | None = None,
+    timeout: float = TIMEOUT,
+    force: bool = False,
+    reporter: Reporter | None = None,
+    say: Say = print,
+) -> Book:
+    """Build the book under `root` into `out` (by default `root/_build/html`).
+
+    Nothing is executed that the cache holds, and nothing rendered if no input changed.
+
+    Args:
+        root: the course's folder.
+        out: where the pages go; its parent also holds the staged sources and the log.
+        jobs: notebooks executed at once.
+        parameters: values for the cells tagged `parameters`.
+        timeout: seconds for each notebook.
+        force: execute and render even what has not changed.
+        reporter: told how execution goes.
+        say: called with a line at each step.
+
+    Raises:
+        RenderError: if a notebook fails, a page is missing, or Jupyter Book warns of anything.
+    """
+    started = time.monotonic()
+    root = (root or find_root()).resolve()
+    out = (out or root / "_build" / "html").resolve()
+    work = out.parent
+    work.mkdir(parents=True, exist_ok=True)
+    with _alone(work, say):
+        counted = _Count(reporter)
+        pages = prepare(
+            root, jobs=jobs, parameters=parameters, timeout=timeout, force=force, reporter=counted, say=say
+        )
+        inputs = _inputs(root, pages)
+        digest = _digest(root, inputs)
+        stamp = work / f".{out.name}.sha256"
+        current = stamp.read_text() if stamp.exists() else ""
+        stale = force or digest != current or bool(_absent(out, pages))
+        if stale:
+            stage = work / "stage"
+            _write_stage(stage, inputs)
+            say(f"rendering {len(sources(root))} pages")
+            _render(root, stage, out, work / "render.log")
+            write_atomic(stamp, digest.encode())
+    book = Book(out / "index.html", time.monotonic() - started, counted.executed, stale)
+    state = "built" if stale else "up to date"
+    say(f"book {state} in {book.seconds:.1f} s: {book.index}")
+    return book
+
+
+class _Count(Reporter):
+    """Counts what was really executed, and passes everything on."""
+
+    def __init__(self, other: Reporter | None) -> None:
+        self.other = other or Reporter()
+        self.executed = 0
+
+    def started(self, path: Path) -> None:
+        self.other.started(path)
+
+    def at_cell(self, path: Path, number: int, total: int) -> None:
+        self.other.at_cell(path, number, total)
+
+    def finished(self, outcome: Outcome) -> None:
+        self.executed += not outcome.cached
+        self.other.finished(outcome)
+
+
+def _inputs(root: Path, pages: dict[str, str]) -> dict[str, bytes]:
+    """Return everything Jupyter Book reads, by its path in the staged folder."""
+    inputs = {name: (root / name).read_bytes() for name in BESIDE if (root / name).is_file()}
+    for name, path in sources(root).items():
+        if name not in pages:
+            inputs[f"{name}{path.suffix}"] = path.read_bytes()
+    inputs |= {f"{name}.ipynb": text.encode() for name, text in pages.items()}
+    for path in sorted((root / "_static").rglob("*")):
+        if path.is_file():
+            inputs[path.relative_to(root).as_posix()] = path.read_bytes()
+    inputs[STAGED] = b""
+    return inputs
+
+
+def _digest(root: Path, inputs: dict[str, bytes]) -> str:
+    """Return the hash of all that decides how the pages look."""
+    digest = hashlib.sha256(cache.environment(cache.package_folder(root), root).encode())
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme"):
+        digest.update(f"{name} {version(name)}\n".encode())
+    for name in sorted(inputs):
+        digest.update(f"{name} {hashlib.sha256(inputs[name]).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _write_stage(stage: Path, inputs: dict[str, bytes]) -> None:
+    shutil.rmtree(stage, ignore_errors=True)
+    for name, content in inputs.items():
+        target = stage / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _render(root: Path, stage: Path, out: Path, log: Path) -> None:
+    """Run Jupyter Book on the staged sources in a folder of its own, then move its pages to `out`."""
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".rendering-") as scratch:
+        command = [
+            sys.executable,
+            "-c",
+            "from jupyter_book.cli.main import main; main()",
+            "build",
+            str(stage),
+        ]
+        command += ["--path-output", scratch, "--warningiserror", "--keep-going", "--nitpick"]
+        environ = dict(os.environ, NO_COLOR="1", PYTHONWARNINGS="ignore::DeprecationWarning")
+        with log.open("w", encoding="utf-8") as file:
+            code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environ).returncode
+        made = Path(scratch) / "_build" / "html"
+        absent = _absent(made, sources(stage))
+        if code or absent:
+            reasons = _relevant(log, stage, root)
+            reasons = reasons or [f"  Jupyter Book made no page {name}.html" for name in absent]
+            reasons = reasons or [f"  Jupyter Book ended with status {code}"]
+            raise RenderError("\n".join(["the book was not built:", *reasons, f"  whole log: {log}"]))
+        _swap(made, out)
+
+
+def _absent(html: Path, pages: dict[str, Any]) -> list[str]:
+    return [name for name in dict.fromkeys(["index", *pages]) if not (html / f"{name}.html").is_file()]
+
+
+def _relevant(log: Path, stage: Path, root: Path, most: int = 20) -> list[str]:
+    """Return the lines of the log that tell what is wrong, with paths of the sources."""
+    lines = log.read_text("utf-8", errors="replace").replace(str(stage), str(root)).splitlines()
+    lines = [_CELL.sub(r"\1, cell \2:", re.sub(r"\x1b\[[0-9;]*m", "", line).strip()) for line in lines]
+    found = [line for line in dict.fromkeys(lines) if _TROUBLE.search(line) and line != "RuntimeError:"]
+    more = [f"  ... and {len(found) - most} more"] if len(found) > most else []
+    return [f"  {line}" for line in found[:most]] + more
+
+
+def _swap(made: Path, out: Path) -> None:
+    """Put `made` in the place of `out` by two renames."""
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".old-") as old:
+        if out.exists():
+            out.rename(Path(old) / "html")
+        made.rename(out)
+
+
+@contextlib.contextmanager
+def _alone(work: Path, say: Say) -> Iterator[None]:
+    """Let one build at a time work in this folder; the others wait."""
+    with (work / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("another build is running; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,24 @@
+"""The book's own Sphinx extension: executed notebooks, live tables, and pages that need nothing from afar.
+
+It makes `jupyter-book build .` alone give the same book as `course build`:
+
+- `executed`: pages show executed copies, figures keep their alternative text, labs are the student's version;
+- `directives`: `{ledger}` and `{timeline}` are computed from the package while the book is built;
+- `pages` and `html`: repairs of the theme, so that a page needs no other host and passes axe.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from courseware.sphinx_ext import directives, executed, pages
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register everything with Sphinx."""
+    executed.setup(app)
+    directives.setup(app)
+    pages.setup(app)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

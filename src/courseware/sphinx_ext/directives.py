@@ -1,0 +1,92 @@
+"""`{ledger}` and `{timeline}`: what the package computes, drawn while the book is built."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes  # type: ignore[import-untyped]
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+Network = dict[str, Any]
+
+
+class Ledger(SphinxDirective):
+    """Every claim of the literature that the package recomputes, by `convbook.claims.ledger_html`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the ledger as raw HTML."""
+        from convbook import claims
+
+        self.env.note_reread()  # the package may have changed although this page has not
+        return [nodes.raw("", claims.ledger_html(), format="html")]
+
+
+class Timeline(SphinxDirective):
+    """Year, error and size of each network with a published error: a figure, then the same as a table."""
+
+    def run(self) -> list[nodes.Node]:
+        """Draw the figure into the build's own folder and return it with its table."""
+        from convbook import claims, plots
+        from convbook.plots.display import picture
+
+        self.env.note_reread()
+        networks: list[Network] = claims.networks()
+        alt = describe(networks)
+        drawn = picture(plots.timeline(networks), alt)
+        target = Path(self.env.app.doctreedir) / "drawn" / "timeline.svg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(drawn.data)
+        image = nodes.image(uri="/" + os.path.relpath(target, self.env.srcdir), alt=alt)
+        image["classes"].append("cb-figure")
+        return [image, nodes.raw("", table(networks), format="html")]
+
+
+def describe(networks: list[Network]) -> str:
+    """Say in words what the timeline shows."""
+    shown = sorted(_with_error(networks), key=lambda n: (n["year"], -n["top1_error"]))
+    if not shown:
+        return "Timeline of networks."
+    first, best = shown[0], min(shown, key=lambda n: n["top1_error"])
+    return (
+        f"Timeline of {len(shown)} networks: year across, published top-1 error up, disc area in proportion "
+        f"to parameters. From {first['name']} in {first['year']} with {first['top1_error']} % "
+        f"to {best['name']} in {best['year']} with {best['top1_error']} %."
+    )
+
+
+def table(networks: list[Network]) -> str:
+    """Give the timeline as a folded HTML table."""
+    rows = []
+    for net in sorted(networks, key=lambda n: (n["year"], n["name"])):
+        error = net.get("top1_error")
+        cells = [
+            str(net["year"]),
+            "not recorded"
+            if error is None
+            else f"{error} % ({net.get('protocol') or 'protocol not stated'})",
+            f"{net['params']:,}",
+            f"{net['macs']:,}",
+        ]
+        head = f'<th scope="row"><code>{escape(str(net["name"]))}</code></th>'
+        rows.append(f"<tr>{head}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
+    heads = ("network", "year", "published top-1 error", "parameters", "MACs")
+    return (
+        '<details class="cb-details"><summary>The same as a table</summary><table class="table">'
+        "<caption>Networks by year: errors as published, counts as computed</caption><thead><tr>"
+        + "".join(f'<th scope="col">{head}</th>' for head in heads)
+        + f"</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
+    )
+
+
+def _with_error(networks: list[Network]) -> list[Network]:
+    return [net for net in networks if net.get("top1_error") is not None]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives."""
+    app.add_directive("ledger", Ledger)
+    app.add_directive("timeline", Timeline)
