@@ -1,0 +1,82 @@
+"""The built book, served as on its host, and one headless Chromium for all tests."""
+
+import http.server
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from courseware import render
+
+ROOT = Path(__file__).parents[2]
+MISSING = "Chromium not found: run `apt-get install chromium`, or set CHROMIUM to its path"
+
+
+@pytest.fixture(scope="session")
+def html() -> Path:
+    """The folder of built pages: rendered anew if anything changed."""
+    return render.build(ROOT).index.parent
+
+
+@pytest.fixture(scope="session")
+def prefix() -> str:
+    """The path under which the book will be published, such as /convbook/."""
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    return urlsplit(config["html"]["baseurl"]).path
+
+
+@pytest.fixture(scope="session")
+def base(html: Path, prefix: str) -> Iterator[str]:
+    """The address of a server that shows the book under its sub-path, and 404.html for what is missing."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(html))
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path.startswith(prefix) and (html / path.removeprefix(prefix)).exists():
+                self.path = "/" + path.removeprefix(prefix)
+                return super().do_GET()
+            body = (html / "404.html").read_bytes()
+            self.send_response(404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}{prefix}"
+    server.shutdown()
+
+
+def chromium() -> str:
+    """Return the browser's path, or fail with what to do."""
+    named = os.environ.get("CHROMIUM")
+    found = shutil.which(named) if named else shutil.which("chromium") or shutil.which("chromium-browser")
+    if not found:
+        pytest.fail(MISSING, pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    path = chromium()
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield started
+        started.close()

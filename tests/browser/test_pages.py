@@ -1,0 +1,200 @@
+"""Every page of the book in a real browser, on a phone and on a desk, by day and by night."""
+
+import importlib.util
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from conftest import MISSING, ROOT, chromium
+
+from courseware import contents
+
+pytestmark = pytest.mark.browser
+
+# Of the table of contents, not of the build, so that a page that was not built fails.
+PAGES = [*contents.sources(ROOT), "search"]
+WIDTHS = (390, 1280)
+SETTLE = "document.fonts.ready.then(() => window.MathJax?.startup?.promise)"
+# Loading stylesheets itself would make axe ask for files that no reader's browser asks for.
+AXE = "axe.run(document, {preload: false, resultTypes: ['violations']})"
+
+
+@pytest.fixture(scope="session")
+def axe():
+    folder = Path(importlib.util.find_spec("axe_playwright_python").origin).parent
+    return (folder / "axe.min.js").read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def views(browser):
+    """One window for each width, used for all pages."""
+    contexts = {
+        width: browser.new_context(viewport={"width": width, "height": 900}, color_scheme="light")
+        for width in WIDTHS
+    }
+    yield contexts
+    for context in contexts.values():
+        context.close()
+
+
+class Watch:
+    """Notes what a page complains of and what it asks for."""
+
+    def __init__(self, page, base):
+        self.troubles = []
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        page.on("requestfailed", lambda request: self.troubles.append(f"failed: {request.url}"))
+        page.on("response", lambda r: r.status >= 400 and self.troubles.append(f"{r.status}: {r.url}"))
+        page.on("request", lambda request: self._request(request.url, base))
+
+    def _console(self, message):
+        if message.type in ("error", "warning"):
+            self.troubles.append(f"console {message.type}: {message.text}")
+
+    def _request(self, url, base):
+        if not url.startswith((base, "data:", "blob:")):
+            self.troubles.append(f"foreign request: {url}")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_quiet_whole_and_accessible(name, width, base, html, views, axe):
+    page = views[width].new_page()
+    watch = Watch(page, base)
+    try:
+        page.goto(f"{base}{name}.html", wait_until="load")
+        page.evaluate(SETTLE)
+        shots = html.parent / "screenshots"
+        shots.mkdir(exist_ok=True)
+        page.evaluate("document.querySelectorAll('img').forEach(image => { image.loading = 'eager'; })")
+        page.wait_for_function("[...document.images].every(image => image.complete)", timeout=10_000)
+        stem = f"{name.replace('/', '-')}-{width}"
+        page.screenshot(path=shots / f"{stem}-light.png", full_page=True)
+        page.evaluate("document.querySelectorAll('details').forEach(folded => { folded.open = true; })")
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "scrolls sideways"
+        assert page.evaluate(IMAGES) == []
+        page.evaluate(axe)
+        found = {"light": page.evaluate(AXE)}
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+        found["dark"] = page.evaluate(AXE)
+        page.evaluate(
+            "document.querySelectorAll('.bd-article details').forEach(one => { one.open = false; })"
+        )
+        page.screenshot(path=shots / f"{stem}-dark.png", full_page=True)
+        assert [line for theme, result in found.items() for line in violations(theme, result)] == []
+        assert watch.troubles == []
+    finally:
+        page.close()
+
+
+# Pictures that did not load, have no words, or leave their room open.
+IMAGES = """[...document.images].filter(image => !image.naturalWidth || !image.alt.trim()
+    || (image.closest('.bd-article') && !(image.hasAttribute('width') && image.hasAttribute('height'))))
+    .map(image => image.outerHTML)"""
+
+
+def violations(theme, result):
+    """Return a line for each place that axe calls serious or critical."""
+    return [
+        f"{theme} {rule['impact']} {rule['id']} at {node['target']}: {node['html'][:150]}"
+        for rule in result["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def test_search_finds_a_word_of_the_glossary(base, views):
+    page = views[1280].new_page()
+    watch = Watch(page, base)
+    try:
+        page.goto(f"{base}search.html?q=convolution")
+        page.wait_for_selector("#search-results ul.search li a", timeout=10_000)
+        targets = page.eval_on_selector_all(
+            "#search-results ul.search li a", "links => links.map(link => link.href)"
+        )
+        assert any("glossary.html" in target for target in targets)
+        assert all(target.startswith(base) for target in targets)
+        assert watch.troubles == []
+    finally:
+        page.close()
+
+
+def test_a_missing_page_still_looks_like_the_book_and_leads_back(base, views):
+    page = views[1280].new_page()
+    asked = []
+    page.on("response", lambda response: asked.append((response.status, response.url)))
+    try:
+        page.goto(f"{base}chapters/no-such-chapter.html")
+        assert [url for status, url in asked if status >= 400] == [f"{base}chapters/no-such-chapter.html"]
+        page.click(".navbar-brand.logo")
+        assert page.url == f"{base}index.html"
+    finally:
+        page.close()
+
+
+def test_code_that_scrolls_can_be_reached_by_keyboard(base, views):
+    page = views[390].new_page()
+    try:
+        page.goto(f"{base}index.html")
+        unreachable = page.evaluate(
+            "[...document.querySelectorAll('.bd-article pre, .cb-scroll')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0).length"
+        )
+        assert unreachable == 0
+    finally:
+        page.close()
+
+
+class Links(HTMLParser):
+    """Collects a page's anchors and the addresses it points to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.targets = set(), []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.targets += [values[key] for key in ("href", "src") if values.get(key)]
+
+
+def test_every_internal_link_and_anchor_leads_somewhere(html, prefix):
+    parsed = {
+        path: Links(path.read_text("utf-8")) for path in html.rglob("*.html") if "_static" not in path.parts
+    }
+    broken = []
+    for path, links in parsed.items():
+        for target in links.targets:
+            parts = urlsplit(target)
+            if parts.scheme or parts.netloc:
+                continue
+            where = unquote(parts.path)
+            if where.startswith("/"):  # 404.html
+                file = html / where.removeprefix(prefix)
+            else:
+                file = (path.parent / where).resolve() if where else path
+            file = file / "index.html" if file.is_dir() else file
+            anchor = unquote(parts.fragment)
+            if not file.is_file() or (anchor and file in parsed and anchor not in parsed[file].ids):
+                broken.append(f"{path.relative_to(html)} -> {target}")
+    assert broken == []
+
+
+def test_the_sitemap_lists_every_page_under_the_books_address(html, prefix):
+    listed = re.findall(r"<loc>([^<]*)</loc>", (html / "sitemap.xml").read_text("utf-8"))
+    paths = {urlsplit(url).path for url in listed}
+    assert {f"{prefix}{name}.html" for name in contents.sources(ROOT)} <= paths
+
+
+def test_a_missing_browser_says_how_to_get_one(monkeypatch):
+    monkeypatch.setenv("CHROMIUM", "/no/such/browser")
+    with pytest.raises(pytest.fail.Exception) as caught:
+        chromium()
+    assert str(caught.value) == MISSING
+    assert "\n" not in MISSING
