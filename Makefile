@@ -30,7 +30,7 @@ notebooks: $(READY) ## Every notebook through papermill
 	$(BIN)/python -m pytest -m notebooks
 
 browser: $(READY) ## The built pages in headless Chromium
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m browser -n 2
 
 claims: $(READY) ## Recompute what the literature claims
 	@$(BIN)/course claims

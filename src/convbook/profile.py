@@ -10,7 +10,7 @@ counts two operations for each, and leaves out biases, normalisation, activation
 import copy
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -53,7 +53,7 @@ class LayerRow:
         return text + (f", {self.groups} groups" if self.groups > 1 else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerTable:
     """Rows of a profile under a caption; a notebook shows it as an accessible table."""
 
@@ -69,7 +69,7 @@ class LayerTable:
             [
                 row.name,
                 f"{row.kind} {row.detail}".strip(),
-                " × ".join(map(str, row.output_shape)) or "not run",
+                "\u00a0×\u00a0".join(map(str, row.output_shape)) or "not run",  # not to be broken
                 f"{row.params:,}",
                 f"{row.macs:,}",
                 "–" if row.receptive_field is None else f"{row.receptive_field:,}",
@@ -86,11 +86,14 @@ class LayerTable:
         lines = [list(self.headings), ["---", "---", "---", "--:", "--:", "--:"], *self.cells()]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
+    def __repr__(self) -> str:
+        return f"{self.caption}\n\n{self.to_markdown()}"
+
     def _repr_html_(self) -> str:
         return html_table(self.caption, self.headings, self.cells(), numeric={3, 4, 5}, totals=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Profile:
     """The cost of one network for one image."""
 
@@ -98,7 +101,7 @@ class Profile:
     input_size: tuple[int, ...]  # (C, H, W)
     rows: list[LayerRow]  # in the order of execution; layers that never ran come last
     buffers: int  # scalars that are kept but not trained
-    modules: dict[str, LayerRow] = field(repr=False)  # every module by name, own and inner costs together
+    modules: dict[str, LayerRow]  # every module by name, own and inner costs together
 
     @property
     def params(self) -> int:
@@ -164,6 +167,9 @@ class Profile:
     def to_markdown(self) -> str:
         """Return the table of layers in Markdown."""
         return self.table().to_markdown()
+
+    def __repr__(self) -> str:
+        return repr(self.table())
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -14,6 +14,8 @@ _STYLE = """<style>
 .cb-table th, .cb-table td { padding: 0.25em 0.6em; border-bottom: 1px solid #8886; text-align: start; }
 .cb-table tbody th, .cb-table tfoot th { font-weight: 500; min-width: 8em; overflow-wrap: break-word; }
 .cb-table .cb-number { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.cb-table .cb-wide { min-width: 15em; }
+.cb-table thead th.cb-number { white-space: normal; }
 .cb-table tfoot th, .cb-table tfoot td { border-top: 2px solid currentColor; font-weight: 700; }
 </style>"""
 
@@ -24,6 +26,7 @@ def html_table(
     rows: Sequence[Sequence[str]],
     *,
     numeric: Collection[int] = (),
+    wide: int | None = None,
     totals: bool = False,
 ) -> str:
     """Return a table whose first column names its rows; all text is escaped.
@@ -33,13 +36,14 @@ def html_table(
         headings: one a column.
         rows: the body, a list of cells a row.
         numeric: indices of columns to align at the end.
+        wide: index of a column of sentences, which gets room.
         totals: whether the last row is a total.
     """
 
     def cells(row: Sequence[str]) -> str:
         parts = []
         for i, text in enumerate(row):
-            kind = ' class="cb-number"' if i in numeric else ""
+            kind = ' class="cb-number"' if i in numeric else ' class="cb-wide"' if i == wide else ""
             tag, scope = ("th", ' scope="row"') if i == 0 else ("td", "")
             parts.append(f"<{tag}{scope}{kind}>{html.escape(text)}</{tag}>")
         return f"<tr>{''.join(parts)}</tr>"

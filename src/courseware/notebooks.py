@@ -181,6 +181,7 @@ def clean_executed(notebook: Notebook) -> Notebook:
 
     Without papermill's paths and timings, without progress bars, with the cell of injected parameters
     hidden from the page, and without widget metadata that has no state (GitHub refuses to render it).
+    Lines that a kernel happened to send apart are one output again.
     Warnings stay: they are the author's to mend.
     """
     cells = []
@@ -192,13 +193,25 @@ def clean_executed(notebook: Notebook) -> Notebook:
             cell["metadata"]["tags"] = [*tags(cell), "remove-cell"]
             cell["id"] = "injected-parameters"
         if cell["cell_type"] == "code":
-            cell["outputs"] = [output for output in map(_without_progress, cell["outputs"]) if output]
+            cell["outputs"] = _joined(filter(None, map(_without_progress, cell["outputs"])))
         cells.append(cell)
     metadata = drop_run_metadata(notebook["metadata"])
     widgets = metadata.get("widgets", {})
     if not any("state" in view for view in widgets.values() if isinstance(view, dict)):
         metadata.pop("widgets", None)
     return dict(notebook, cells=cells, metadata=metadata)
+
+
+def _joined(outputs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join neighbouring outputs of the same stream; what stands between them stays there."""
+    joined: list[dict[str, Any]] = []
+    for output in outputs:
+        last = joined[-1] if joined else {}
+        if output.get("output_type") == "stream" and last.get("name") == output["name"]:
+            joined[-1] = dict(last, text="".join([*last["text"], *output["text"]]))
+        else:
+            joined.append(output)
+    return joined
 
 
 def _without_progress(output: dict[str, Any]) -> dict[str, Any] | None:

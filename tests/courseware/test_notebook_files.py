@@ -126,6 +126,15 @@ def test_cleaning_drops_progress_bars_and_keeps_warnings(make_notebook):
     assert second["outputs"][0]["text"] == "UserWarning: 50% of the weights are zero\n"
 
 
+def test_cleaning_joins_lines_sent_apart_and_leaves_a_figure_between_two_prints(make_notebook):
+    ran = make_notebook("print(1); print(2); figure; print(3)")
+    said = [{"output_type": "stream", "name": "stdout", "text": text} for text in ("1\n", ["2", "\n"], "3\n")]
+    figure = {"output_type": "display_data", "data": {}, "metadata": {}}
+    ran["cells"][0]["outputs"] = [said[0], said[1], figure, said[2]]
+    outputs = clean_executed(ran)["cells"][0]["outputs"]
+    assert [output.get("text") for output in outputs] == ["1\n2\n", None, "3\n"]
+
+
 def test_cleaning_hides_injected_parameters_and_drops_empty_widgets(make_notebook):
     ran = make_notebook(("n = 2", "injected-parameters"), ("assert n", "check"))
     ran["cells"][0]["id"] = "3b1f-random"

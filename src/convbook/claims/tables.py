@@ -12,15 +12,20 @@ __all__ = ["ClaimTable", "shown", "subject", "table"]
 HEADINGS = ("Network", "Quantity", "Printed", "Computed", "Verdict", "Where")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ClaimTable:
     """Verdicts under a caption; a notebook shows it as an accessible table."""
 
     caption: str
     verdicts: list[Verdict]
 
+    def headings(self) -> tuple[str, ...]:
+        """Return the names of the columns; where all rows come from one place, the caption says which."""
+        return HEADINGS if len({v.claim.where for v in self.verdicts}) > 1 else HEADINGS[:-1]
+
     def rows(self) -> list[list[str]]:
         """Return the cells as text."""
+        columns = len(self.headings())
         return [
             [
                 subject(v.claim),
@@ -29,17 +34,22 @@ class ClaimTable:
                 shown(v),
                 v.status + ("" if v.ok else " (unexpected)") + (f": {v.reason}" if v.reason else ""),
                 v.claim.where,
-            ]
+            ][:columns]
             for v in self.verdicts
         ]
 
     def to_markdown(self) -> str:
         """Return the table in Markdown."""
-        lines = [list(HEADINGS), ["---", "---", "--:", "--:", "---", "---"], *self.rows()]
+        headings = list(self.headings())
+        rules = ["---", "---", "--:", "--:", "---", "---"][: len(headings)]
+        lines = [headings, rules, *self.rows()]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
+    def __repr__(self) -> str:
+        return f"{self.caption}\n\n{self.to_markdown()}"
+
     def _repr_html_(self) -> str:
-        return html_table(self.caption, HEADINGS, self.rows(), numeric={2, 3})
+        return html_table(self.caption, self.headings(), self.rows(), numeric={2, 3}, wide=4)
 
 
 def table(

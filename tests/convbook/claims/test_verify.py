@@ -29,10 +29,10 @@ def test_the_same_number_is_exact():
 @pytest.mark.parametrize(
     ("value", "shown_as", "status"),
     [
-        (25.6e6, "25.6 × 10^6", "agrees"),
+        (25.6e6, "25.6 × 10⁶", "agrees"),
         (25.56e6, "25.56M", "agrees"),
         (26e6, "26 million", "agrees"),
-        (25.5e6, "25.5 × 10^6", "differs"),  # cut, not rounded
+        (25.5e6, "25.5 × 10⁶", "differs"),  # cut, not rounded
         (25.7e6, "25.7M", "differs"),
         (25.55e6, "25.55M", "differs"),
         (25.560e6, "25.560M", "differs"),  # a printed zero is a digit
@@ -174,10 +174,12 @@ def test_counts_have_every_status_in_the_ledgers_order():
 def test_a_papers_table_shows_printed_and_computed():
     rows = table("xie2017aggregated", where="Table 1", quantities=["params", "macs"]).rows()
     assert [row[0] for row in rows] == ["resnet50", "resnext50_32x4d", "resnet50", "resnext50_32x4d"]
-    assert rows[1][2:5] == ["25.0 × 10^6", "25,028,904", "agrees"]
-    html = table("xie2017aggregated", where="Table 1")._repr_html_()
+    assert rows[1][2:5] == ["25.0 × 10⁶", "25,028,904", "agrees"]
+    one_place = table("xie2017aggregated", where="Table 1")
+    assert one_place.headings()[-1] == "Verdict" and "Table 1" in one_place.caption
+    html = one_place._repr_html_()
     assert '<th scope="row">resnext50_32x4d</th>' in html and 'role="region"' in html
     assert (
-        "| resnext50_32x4d | MACs | 4.2 × 10^9 | 4,230,479,872 | agrees | Table 1 |"
+        "| resnext50_32x4d | MACs | 4.2 × 10⁹ | 4,230,479,872 | agrees | Table 1 |"
         in table("xie2017aggregated").to_markdown()
     )
