@@ -1,7 +1,8 @@
 """Student versions of labs, made from the solved sources.
 
-In a code cell, the lines from `# BEGIN SOLUTION` to `# END SOLUTION` give way to a place to write in. Cells
-tagged `solution` or `instructor` are left out. The same source gives the same bytes.
+In a code cell, the lines from `# BEGIN SOLUTION` to `# END SOLUTION` give way to a place to write in: code,
+or words between quotation marks if the cell is tagged `answer`. Cells tagged `solution` or `instructor` are
+left out. The same source gives the same bytes.
 """
 
 import re
@@ -13,7 +14,8 @@ from courseware.notebooks import Cell, CourseError, Notebook, dumps, read, strip
 BEGIN = re.compile(r"^(?P<indent>[ \t]*)#[ \t]*BEGIN SOLUTION[ \t]*$")
 END = re.compile(r"^[ \t]*#[ \t]*END SOLUTION[ \t]*$")
 MARKER = re.compile(r"(BEGIN|END)[\s_-]*SOLUTION", re.IGNORECASE)
-PLACE = ("# your code here", "raise NotImplementedError")
+CODE = ("# your code here", "raise NotImplementedError")
+WORDS = ('answer = """', '"""')  # what `Lab.hand_in` takes
 DROPPED = {"solution", "instructor"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 COLAB = {"gpuType": "T4", "provenance": []}
@@ -45,7 +47,9 @@ def student_version(notebook: Notebook, name: str = "lab") -> Notebook:
         if DROPPED & set(tags(cell)):
             continue
         if cell["cell_type"] == "code":
-            cell = dict(cell, source=_without_solutions(cell["source"], f"{name}, cell {number}"))
+            place = WORDS if "answer" in tags(cell) else CODE
+            where = f"{name}, cell {number}"
+            cell = dict(cell, source=_without_solutions(cell["source"], place, where))
         if MARKER.search(str(cell)):
             raise LabError(
                 f"{name}, cell {number}: a solution's marker must be `# BEGIN SOLUTION` or `# END SOLUTION`, "
@@ -61,7 +65,7 @@ def student_version(notebook: Notebook, name: str = "lab") -> Notebook:
     return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _without_solutions(source: str, where: str) -> str:
+def _without_solutions(source: str, place: tuple[str, ...], where: str) -> str:
     """Put a place to write in where each solution stood, at the solution's indentation."""
     kept: list[str] = []
     opened = 0
@@ -71,7 +75,7 @@ def _without_solutions(source: str, where: str) -> str:
             raise LabError(f"{where}: a solution begins on line {number} inside the one of line {opened}")
         if begin:
             opened = number
-            kept += [begin["indent"] + text for text in PLACE]
+            kept += [begin["indent"] + text for text in place]
         elif END.match(line):
             if not opened:
                 raise LabError(f"{where}: `# END SOLUTION` on line {number} ends no solution")

@@ -143,6 +143,34 @@ def test_search_finds_a_word_of_the_glossary(base, views):
         page.close()
 
 
+def test_the_ledger_can_be_searched_filtered_and_sorted_by_keyboard(base, views):
+    page = views[1280].new_page()
+    shown = ".cb-ledger tbody tr:not([hidden])"
+    try:
+        page.goto(f"{base}ledger.html")
+        everything = page.locator(shown).count()
+        page.get_by_label("Status").select_option("differs")
+        differing = page.locator(shown).count()
+        assert 0 < differing < everything
+        assert page.locator(f"{shown}[data-status='differs']").count() == differing
+        said = page.locator(".cb-ledger [role=status]").inner_text()
+        assert said == f"{differing} of {everything} claims shown"
+        search = page.locator(".cb-ledger input[type=search]")
+        search.fill("no such network")
+        assert page.locator(shown).count() == 0
+        search.fill("")
+        page.get_by_label("Status").select_option("")
+        page.get_by_role("button", name="Computed").focus()
+        page.keyboard.press("Enter")
+        cells = page.eval_on_selector_all(
+            ".cb-ledger tbody td:nth-child(5)", "cells => cells.map(cell => cell.dataset.sort)"
+        )
+        computed = [float(text) for text in cells if text]
+        assert computed == sorted(computed) and len(computed) > 100
+    finally:
+        page.close()
+
+
 def test_a_missing_page_still_looks_like_the_book_and_leads_back(base, views):
     page = views[1280].new_page()
     asked = []

@@ -21,7 +21,7 @@ for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
 
   const search = labelled("Search", document.createElement("input"));
   search.type = "search";
-  const paper = choice("Paper", distinct((row) => row.cells[0].textContent));
+  const paper = choice("Paper", distinct((row) => row.dataset.paper));
   const verdict = choice("Status", distinct((row) => row.dataset.status).sort());
 
   const filter = () => {
@@ -30,7 +30,7 @@ for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
     for (const row of rows) {
       const text = row.textContent.toLowerCase();
       row.hidden =
-        (paper.value && row.cells[0].textContent !== paper.value) ||
+        (paper.value && row.dataset.paper !== paper.value) ||
         (verdict.value && row.dataset.status !== verdict.value) ||
         !words.every((word) => text.includes(word));
       shown += row.hidden ? 0 : 1;

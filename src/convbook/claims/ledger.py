@@ -17,7 +17,7 @@ MEANINGS = {
     "measured": "a recorded run of this book",
     "not recomputed": "takes more than a network, and what",
 }
-HEADINGS = ("Paper", "Network", "Quantity", "Printed", "Computed", "Status", "Where", "Reason")
+HEADINGS = ("Source", "Network", "Quantity", "Printed", "Computed", "Verdict")
 NUMERIC = ("Printed", "Computed")
 
 _STYLE = """<style>
@@ -25,8 +25,11 @@ _STYLE = """<style>
 .cb-ledger caption { caption-side: top; text-align: start; font-weight: 600; padding: 0.3em 0; }
 .cb-ledger th, .cb-ledger td { padding: 0.3em 0.6em; border-bottom: 1px solid #8886; text-align: start; }
 .cb-ledger td, .cb-ledger tbody th { vertical-align: top; font-weight: 400; }
-.cb-ledger td:last-child { min-width: 16em; }
-.cb-ledger .cb-number { text-align: end; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.cb-ledger tbody th, .cb-ledger td { overflow-wrap: break-word; min-width: 7em; max-width: 16em; }
+.cb-ledger tbody th span { display: block; }
+.cb-ledger tbody td:last-child { min-width: 14em; }
+.cb-ledger tbody .cb-number { min-width: 5em; }
+.cb-ledger .cb-number { text-align: end; font-variant-numeric: tabular-nums; }
 .cb-ledger thead button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; }
 .cb-ledger thead button { padding: 0; cursor: pointer; text-decoration: underline; white-space: nowrap; }
 .cb-ledger .cb-controls:not([hidden]) { display: flex; flex-wrap: wrap; gap: 0.6em 1em; margin: 0.6em 0; }
@@ -78,10 +81,9 @@ def _row(verdict: Verdict) -> str:
         ("", quantity(claim)),
         (f' class="cb-number" data-sort="{printed}"', claim.shown_as),
         (f' class="cb-number" data-sort="{computed}"', shown(verdict)),
-        ("", status),
-        ("", claim.where),
-        ("", verdict.reason),
+        ("", f"{status}: {verdict.reason}" if verdict.reason else status),
     ]
-    first = f'<th scope="row">{html.escape(paper.short if paper else claim.paper)}</th>'
+    name, where = html.escape(paper.short if paper else claim.paper), html.escape(claim.where)
+    first = f'<th scope="row"><span>{name}</span> {where}</th>'
     rest = "".join(f"<td{attributes}>{html.escape(text)}</td>" for attributes, text in cells)
-    return f'<tr data-status="{verdict.status}">{first}{rest}</tr>'
+    return f'<tr data-status="{verdict.status}" data-paper="{name}">{first}{rest}</tr>'
