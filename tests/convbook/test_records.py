@@ -101,6 +101,13 @@ def test_measure_trains_records_and_prints(tmp_path: Path, capsys: pytest.Captur
     assert record.parameters == sum(p.numel() for p in create_model("lenet5_modern").parameters())
 
 
+def test_measure_can_use_the_loss_of_1998_and_names_it(tmp_path: Path) -> None:
+    arguments = ["lenet5", "--data", "digits", "--epochs", "1", "--loss", "map", "--lr", "0.001"]
+    assert measure.main([*arguments, "--device", "cpu", "--folder", str(tmp_path)]) == 0
+    (record,) = load_records(folder=tmp_path)
+    assert record.loss == "map_loss" and "--loss map" in record.command
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

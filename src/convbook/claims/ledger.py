@@ -22,13 +22,14 @@ NUMERIC = ("Printed", "Computed")
 
 _STYLE = """<style>
 .cb-ledger table { border-collapse: collapse; font-size: 0.85em; line-height: 1.35; }
+.cb-ledger table { table-layout: fixed; width: 100%; min-width: 56em; }
 .cb-ledger caption { caption-side: top; text-align: start; font-weight: 600; padding: 0.3em 0; }
 .cb-ledger th, .cb-ledger td { padding: 0.3em 0.6em; border-bottom: 1px solid #8886; text-align: start; }
 .cb-ledger td, .cb-ledger tbody th { vertical-align: top; font-weight: 400; }
-.cb-ledger tbody th, .cb-ledger td { overflow-wrap: break-word; min-width: 7em; max-width: 16em; }
+.cb-ledger tbody th, .cb-ledger td { overflow-wrap: break-word; }
 .cb-ledger tbody th span { display: block; }
-.cb-ledger tbody td:last-child { min-width: 14em; }
-.cb-ledger tbody .cb-number { min-width: 5em; }
+.cb-ledger col:nth-child(4), .cb-ledger col:nth-child(5) { width: 7.5em; }
+.cb-ledger col:last-child { width: 32%; }
 .cb-ledger .cb-number { text-align: end; font-variant-numeric: tabular-nums; }
 .cb-ledger thead button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; }
 .cb-ledger thead button { padding: 0; cursor: pointer; text-decoration: underline; white-space: nowrap; }
@@ -65,7 +66,8 @@ def ledger_html(verdicts: Iterable[Verdict] | None = None) -> str:
         f"<ul>{summary}</ul>{warning}<div class='cb-controls' hidden></div>"
         "<p class='cb-shown' role='status'></p>"
         '<div class="cb-region" role="region" tabindex="0" aria-label="Ledger of claims">'
-        f"<table><caption>What the papers print, and what comes out</caption><thead><tr>{head}</tr></thead>"
+        f"<table><caption>What the papers print, and what comes out</caption>{'<col>' * len(HEADINGS)}"
+        f"<thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div></div><script>{script}</script>"
     )
 

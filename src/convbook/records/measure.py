@@ -14,10 +14,12 @@ from pathlib import Path
 
 from convbook.data import DataError, list_data, load
 from convbook.models import create_model
+from convbook.models.lenet import map_loss
 from convbook.records.store import FOLDER, RecordError, save_record
 from convbook.training import DeviceError, DivergenceError, Recipe, crop_flip, fit, seed_everything, shift
 from convbook.training.recipe import CHOICES
 
+LOSSES = {"cross-entropy": None, "map": map_loss}
 AUGMENTATIONS = {"none": None, "shift": shift(2), "crop-flip": crop_flip(4)}
 
 
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seed_everything(recipe.seed)
         sizes = {"num_classes": len(train.classes), "in_channels": train.images.shape[1]}
         model = create_model(options.model, **sizes)
-        history = fit(model, train, val, recipe, device=options.device)
+        history = fit(model, train, val, recipe, loss=LOSSES[options.loss], device=options.device)
         if history.interrupted:
             return 130
         path = save_record(
@@ -72,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lr", type=float, default=default.lr)
     parser.add_argument("--weight-decay", type=float, default=default.weight_decay)
     parser.add_argument("--schedule", default=default.schedule, choices=CHOICES["schedule"])
+    parser.add_argument(
+        "--loss", default="cross-entropy", choices=list(LOSSES), help="map: LeNet-5's of 1998, equation 9"
+    )
     parser.add_argument("--label-smoothing", type=float, default=default.label_smoothing)
     parser.add_argument("--augment", default="none", choices=list(AUGMENTATIONS))
     parser.add_argument("--precision", default=default.precision, choices=CHOICES["precision"])

@@ -36,7 +36,8 @@ def test_the_ledgers_tags_are_balanced(verdicts):
             self.stack = []
 
         def handle_starttag(self, tag, attrs):
-            self.stack.append(tag)
+            if tag != "col":  # has no end tag
+                self.stack.append(tag)
 
         def handle_endtag(self, tag):
             assert self.stack.pop() == tag
