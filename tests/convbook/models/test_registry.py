@@ -117,5 +117,12 @@ def test_import_pulls_in_no_plotting_notebook_or_learning_library():
     assert done.stdout.strip() == "[]"
 
 
+def test_import_takes_at_most_three_tenths_of_a_second_beyond_torch_and_torchvision():
+    script = "import time, torch, torchvision; start = time.process_time(); import convbook; "
+    script += "print(time.process_time() - start)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(done.stdout) <= 0.3
+
+
 def test_the_version_is_that_of_the_installed_package():
     assert convbook.__version__[0].isdigit()
