@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lint unit notebooks browser claims colab lock clean
+.PHONY: help book test serve lint unit notebooks browser chromium claims colab lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -13,7 +13,7 @@ help: ## Show this list
 book: $(READY) ## Set up, execute every notebook, render, say where the pages are
 	@$(BIN)/course build
 
-test: lint unit notebooks browser ## Lint, types, unit tests, every notebook, the built pages in a browser
+test: chromium lint unit notebooks browser ## Lint, types, unit tests, every notebook, the built pages in a browser
 
 serve: book ## Build the book and open it on this machine
 	@$(BIN)/course serve
@@ -28,6 +28,10 @@ unit: $(READY) ## Unit tests
 
 notebooks: $(READY) ## Every notebook through papermill
 	$(BIN)/python -m pytest -m notebooks
+
+chromium:
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v chromium-browser >/dev/null || \
+		{ echo "Chromium not found: run \`apt-get install chromium\`, or set CHROMIUM to its path" >&2; exit 1; }
 
 browser: $(READY) ## The built pages in headless Chromium
 	$(BIN)/python -m pytest -m browser -n 2

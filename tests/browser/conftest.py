@@ -21,6 +21,7 @@ MISSING = "Chromium not found: run `apt-get install chromium`, or set CHROMIUM t
 @pytest.fixture(scope="session")
 def html() -> Path:
     """The folder of built pages: rendered anew if anything changed."""
+    chromium()  # without a browser there is no point in building
     return render.build(ROOT).index.parent
 
 
