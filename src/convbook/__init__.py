@@ -1,4 +1,4 @@
-"""ConvBook: a course on convolutional network design in which every number is recomputed.
+"""ConvBook: a course on convolutional network design in which every count is recomputed.
 
     >>> import convbook
     >>> net = convbook.create_model("resnet20_cifar", in_channels=1)

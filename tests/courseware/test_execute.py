@@ -189,7 +189,13 @@ def test_interrupted_runs_keep_what_had_finished_and_leave_no_kernel(course, ali
     )
     command = [sys.executable, "-m", "courseware.cli", "run", "--jobs", "2", "--timeout", "300"]
     process = subprocess.Popen(
-        command, cwd=course.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=course.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background job ignores Ctrl-C, and so would what it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         deadline = time.monotonic() + 120
