@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["QUANTITIES", "Quantity", "compute", "profile_of"]
 
 TORCHVISION = "torchvision:"
+OTHER = "other:"  # a network that a paper compares with and the library does not hold
 
 
 @dataclass(frozen=True)
@@ -239,15 +240,24 @@ QUANTITIES: dict[str, Quantity] = {
     "top1_error": Quantity("top-1 error", unit="%", why=_IMAGENET),
     "top5_error": Quantity("top-5 error", unit="%", why=_IMAGENET),
     "top1_accuracy": Quantity("top-1 accuracy", unit="%", why=_IMAGENET),
-    "mnist_error": Quantity("error on MNIST", unit="%", why=_SMALL.format("MNIST"), data=("MNIST",)),
+    "top5_accuracy": Quantity("top-5 accuracy", unit="%", why=_IMAGENET),
+    **{
+        f"{name}_{measure}": Quantity(
+            f"{measure} on {data}", unit="%", why=_SMALL.format(data), data=(data, *same)
+        )
+        for name, data, same in (
+            ("mnist", "MNIST", ()),
+            ("cifar10", "CIFAR-10", ("CIFAR-10 (JPEG)",)),
+            ("cifar100", "CIFAR-100", ()),
+            ("svhn", "SVHN", ()),
+        )
+        for measure in ("error", "accuracy")
+    },
     "mnist_error_distorted": Quantity(
         "error on MNIST, distorted copies in training", unit="%", why=_SMALL.format("distorted MNIST")
     ),
-    "cifar10_error": Quantity(
-        "error on CIFAR-10", unit="%", why=_SMALL.format("CIFAR-10"), data=("CIFAR-10", "CIFAR-10 (JPEG)")
-    ),
-    "cifar100_error": Quantity(
-        "error on CIFAR-100", unit="%", why=_SMALL.format("CIFAR-100"), data=("CIFAR-100",)
-    ),
+    "mean_iou": Quantity("mean intersection over union", unit="%", why=_SMALL.format("dense labels")),
     "milliseconds": Quantity("time", unit="ms", why=_CLOCK),
+    "images_per_second": Quantity("images a second", why=_CLOCK),
+    "batches_per_second": Quantity("batches a second", why=_CLOCK),
 }

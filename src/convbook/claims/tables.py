@@ -81,7 +81,7 @@ def subject(claim: Claim) -> str:
     changes = [f"{k}={v}" for k, v in claim.overrides.items()]
     if claim.input_size:
         changes.append(f"{claim.input_size[-1]} px")
-    name = claim.model.replace("torchvision:", "torchvision's ")
+    name = claim.model.removeprefix("other:").replace("torchvision:", "torchvision's ")
     return name + (f" ({', '.join(changes)})" if changes else "")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convbook.claims.claim import Claim, load_claims
-from convbook.claims.quantities import QUANTITIES, compute
+from convbook.claims.quantities import OTHER, QUANTITIES, compute
 
 __all__ = ["STATUSES", "Verdict", "check", "count_statuses", "verify"]
 
@@ -68,6 +68,9 @@ def describe_claim(claim: Claim) -> str:
 
 
 def _verdict(claim: Claim) -> Verdict:
+    if claim.model.startswith(OTHER):
+        why = claim.note or "a network that the paper compares with; the library does not hold it"
+        return Verdict(claim, "not recomputed", None, why)
     if QUANTITIES[claim.quantity].of is None:
         return _measured(claim)
     try:
@@ -100,10 +103,10 @@ def _measured(claim: Claim) -> Verdict:
     runs = _runs(claim)
     if not runs:
         return Verdict(claim, "not recomputed", None, claim.note or quantity.why)
-    errors = [error for _, error in runs]
+    figures = [error if claim.quantity.endswith("error") else 100 - error for _, error in runs]
     data = ", ".join(sorted({name for name, _ in runs}))
     reason = f"{len(runs)} run{'s' if len(runs) > 1 else ''} on {data}, final epoch, this book's recipe"
-    return Verdict(claim, "measured", sum(errors) / len(errors), reason)
+    return Verdict(claim, "measured", sum(figures) / len(figures), reason)
 
 
 def _runs(claim: Claim) -> list[tuple[str, float]]:

@@ -18,35 +18,60 @@ def conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
 class ConvNorm(nn.Sequential):
     """Convolution without bias, batch normalisation, activation.
 
-    (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)), padded with zeros.
+    (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)), padded with zeros; ``padding=0`` keeps
+    only the places where the whole kernel fits.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        kernel_size: k, or (height, width) of an asymmetric kernel.
+        stride: 2 halves height and width.
+        groups: parts into which the channels are split; each output sees one part.
+        dilation: distance between the kernel's taps.
+        activation: a class such as nn.ReLU; None leaves it out.
+        padding: zeros around the image; None takes as many as keep its size at stride 1.
+        eps: what batch normalisation adds to the variance.
 
     Raises:
-        ValueError: if ``kernel_size`` is even, or ``groups`` does not divide both channel counts.
+        ValueError: if a kernel to be padded is even, or ``groups`` does not divide both channel counts.
     """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int = 3,
+        kernel_size: int | tuple[int, int] = 3,
         stride: int = 1,
         groups: int = 1,
         dilation: int = 1,
         activation: Activation | None = nn.ReLU,
+        padding: int | None = None,
+        eps: float = 1e-5,
     ) -> None:
-        if kernel_size % 2 == 0:
+        kernel = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+        if padding is None and not all(k % 2 for k in kernel):
             raise ValueError(f"kernel_size={kernel_size} has no centre to pad around: take an odd one")
-        if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"groups={groups} does not divide {in_channels} and {out_channels} channels: change one"
-            )
-        padding = dilation * (kernel_size - 1) // 2
+        check_groups(groups, in_channels, out_channels)
+        height, width = (dilation * (k - 1) // 2 if padding is None else padding for k in kernel)
         super().__init__(
-            nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias=False),
-            nn.BatchNorm2d(out_channels),  # its shift makes a bias in the convolution idle
+            nn.Conv2d(
+                in_channels, out_channels, kernel, stride, (height, width), dilation, groups, bias=False
+            ),
+            nn.BatchNorm2d(out_channels, eps=eps),  # its shift makes a bias in the convolution idle
         )
         if activation is not None:
             self.append(activation(inplace=True))
+
+
+def check_groups(groups: int, *channels: int) -> None:
+    """Refuse groups that do not divide every channel count.
+
+    Raises:
+        ValueError: naming the argument and the counts.
+    """
+    if groups < 1 or any(count % groups for count in channels):
+        counts = " and ".join(map(str, channels))
+        raise ValueError(f"groups={groups} does not divide {counts} channels: take a common divisor")
 
 
 class DepthwiseSeparable(nn.Module):

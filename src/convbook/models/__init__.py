@@ -1,11 +1,11 @@
 """Networks by name, a family a file, each as its paper published it.
 
-Importing this package registers every family; ask :func:`list_models` for the names.
+Importing this package registers every family in its folder; ask :func:`list_models` for the names.
 """
 
-from convbook.models.alexnet import AlexNet
-from convbook.models.lenet import LeNet5, ModernLeNet5
-from convbook.models.mobilenet import MobileNetV1, MobileNetV2
+from importlib import import_module
+from pkgutil import iter_modules
+
 from convbook.models.registry import (
     ModelSpec,
     OverrideError,
@@ -14,19 +14,18 @@ from convbook.models.registry import (
     describe,
     list_models,
 )
-from convbook.models.resnet import ResNet
+from convbook.models.weights import WeightsError, load_torchvision_weights
+
+for _family in iter_modules(__path__, __name__ + "."):
+    import_module(_family.name)
 
 __all__ = [
-    "AlexNet",
-    "LeNet5",
-    "MobileNetV1",
-    "MobileNetV2",
     "ModelSpec",
-    "ModernLeNet5",
     "OverrideError",
-    "ResNet",
     "UnknownModelError",
+    "WeightsError",
     "create_model",
     "describe",
     "list_models",
+    "load_torchvision_weights",
 ]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from convbook.layers.image import require_image
 from convbook.layers.initial import small_normal
-from convbook.models.registry import register
+from convbook.models.registry import IMAGENET, register
 
 
 class AlexNet(nn.Module):
@@ -95,7 +95,8 @@ ONE_TOWER: dict[str, Any] = {
     "response_norm": False,
     "published_init": False,
 }
-IMAGENET: dict[str, Any] = {"family": "alexnet", "input_size": (3, 224, 224), "num_classes": 1000}
+VARIANTS: dict[str, dict[str, Any]] = {"alexnet": {}}
+VARIANTS_2014 = {"alexnet_one_tower": ONE_TOWER}
 
-register(AlexNet, {"alexnet": {}}, paper="krizhevsky2012imagenet", year=2012, **IMAGENET)
-register(AlexNet, {"alexnet_one_tower": ONE_TOWER}, paper="krizhevsky2014weird", year=2014, **IMAGENET)
+register(AlexNet, VARIANTS, family="alexnet", paper="krizhevsky2012imagenet", year=2012, **IMAGENET)
+register(AlexNet, VARIANTS_2014, family="alexnet", paper="krizhevsky2014weird", year=2014, **IMAGENET)

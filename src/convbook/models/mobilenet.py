@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from convbook.layers.convolution import Activation, ConvNorm, DepthwiseSeparable
 from convbook.layers.image import require_image
 from convbook.layers.initial import he_normal, small_normal
-from convbook.models.registry import register
+from convbook.models.registry import IMAGENET, register
 
 V1_BODY = (  # (channels, stride) of each block: table 1 of the paper, two rows a block
     (64, 1),
@@ -184,7 +184,5 @@ VARIANTS_V1: dict[str, dict[str, Any]] = {
 }
 VARIANTS_V2: dict[str, dict[str, Any]] = {"mobilenet_v2": {}}
 
-IMAGENET: dict[str, Any] = {"family": "mobilenet", "input_size": (3, 224, 224), "num_classes": 1000}
-
-register(MobileNetV1, VARIANTS_V1, paper="howard2017mobilenets", year=2017, **IMAGENET)
-register(MobileNetV2, VARIANTS_V2, paper="sandler2018mobilenetv2", year=2018, **IMAGENET)
+register(MobileNetV1, VARIANTS_V1, family="mobilenet", paper="howard2017mobilenets", year=2017, **IMAGENET)
+register(MobileNetV2, VARIANTS_V2, family="mobilenet", paper="sandler2018mobilenetv2", year=2018, **IMAGENET)

@@ -53,6 +53,9 @@ class ModelSpec:
         return list(inspect.signature(self.cls).parameters)
 
 
+IMAGENET: dict[str, Any] = {"input_size": (3, 224, 224), "num_classes": 1000}
+CIFAR: dict[str, Any] = {"input_size": (3, 32, 32), "num_classes": 10}
+
 _SPECS: dict[str, ModelSpec] = {}
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from convbook.layers.image import require_image
 from convbook.layers.initial import he_normal
-from convbook.models.registry import register
+from convbook.models.registry import CIFAR, IMAGENET, register
 from convbook.models.resnet_blocks import BasicBlock, Bottleneck
 
 
@@ -114,7 +114,7 @@ def _variants(block: type, depths: dict[str, tuple[int, ...]], **kwargs: Any) ->
 
 
 D18, D34, D50, D101, D152 = (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
-CIFAR: dict[str, Any] = {"stem": "cifar", "widths": (16, 32, 64)}
+SMALL: dict[str, Any] = {"stem": "cifar", "widths": (16, 32, 64)}
 SE: dict[str, Any] = {"attention": "se"}
 CBAM: dict[str, Any] = {"attention": "cbam"}
 
@@ -128,9 +128,9 @@ RESNETS_CIFAR = {  # 6 n + 2 layers
         BasicBlock,
         {f"resnet{6 * n + 2}_cifar": (n, n, n) for n in (3, 5, 7, 9, 18)},
         shortcut="A",
-        **CIFAR,
+        **SMALL,
     ),
-    **_variants(BasicBlock, {f"plain{6 * n + 2}_cifar": (n, n, n) for n in (3, 9)}, residual=False, **CIFAR),
+    **_variants(BasicBlock, {f"plain{6 * n + 2}_cifar": (n, n, n) for n in (3, 9)}, residual=False, **SMALL),
 }
 RESNEXTS = {
     **_variants(Bottleneck, {"resnext50_32x4d": D50, "resnext101_32x4d": D101}, cardinality=32, base_width=4),
@@ -160,18 +160,20 @@ def _on_cifar(attention: str, **kwargs: Any) -> dict[str, dict[str, Any]]:
     return {name: RESNETS_CIFAR["resnet20_cifar"] | dict(attention=attention, **kwargs)}
 
 
-IMAGENET: dict[str, Any] = {"input_size": (3, 224, 224), "num_classes": 1000}
-TINY: dict[str, Any] = {"input_size": (3, 32, 32), "num_classes": 10}
-
 register(ResNet, RESNETS, family="resnet", paper="he2016deep", year=2016, **IMAGENET)
-register(ResNet, RESNETS_CIFAR, family="resnet", paper="he2016deep", year=2016, **TINY)
+register(ResNet, RESNETS_CIFAR, family="resnet", paper="he2016deep", year=2016, **CIFAR)
 register(ResNet, RESNEXTS, family="resnext", paper="xie2017aggregated", year=2017, **IMAGENET)
-register(ResNet, RESNEXTS_CIFAR, family="resnext", paper="xie2017aggregated", year=2017, **TINY)
+register(ResNet, RESNEXTS_CIFAR, family="resnext", paper="xie2017aggregated", year=2017, **CIFAR)
 register(ResNet, SE_RESNETS, family="se_resnet", paper="hu2018squeeze", year=2018, **IMAGENET)
-register(ResNet, _on_cifar("se"), family="se_resnet", paper="hu2018squeeze", year=2018, **TINY)
-register(ResNet, _on_cifar("cmpe"), family="se_resnet", paper="hu2018competitive", year=2018, **TINY)
+register(ResNet, _on_cifar("se"), family="se_resnet", paper="hu2018squeeze", year=2018, **CIFAR)
+register(ResNet, _on_cifar("cmpe"), family="se_resnet", paper="hu2018competitive", year=2018, **CIFAR)
 register(ResNet, CBAM_RESNETS, family="cbam_resnet", paper="woo2018cbam", year=2018, **IMAGENET)
-register(ResNet, _on_cifar("cbam"), family="cbam_resnet", paper="woo2018cbam", year=2018, **TINY)
+register(ResNet, _on_cifar("cbam"), family="cbam_resnet", paper="woo2018cbam", year=2018, **CIFAR)
 register(
-    ResNet, _on_cifar("scse", reduction=2), family="scse_resnet", paper="roy2018concurrent", year=2018, **TINY
+    ResNet,
+    _on_cifar("scse", reduction=2),
+    family="scse_resnet",
+    paper="roy2018concurrent",
+    year=2018,
+    **CIFAR,
 )

@@ -4,11 +4,13 @@ import pytest
 import timm
 import torch
 import torchvision
+from proof import assert_same_function, copy_in_order, parameters, shapes
 from torch import nn
 from torchvision.models.resnet import Bottleneck as TorchvisionBottleneck
 from torchvision.models.resnet import ResNet as TorchvisionResNet
 
 from convbook import create_model
+from convbook.models import load_torchvision_weights
 
 SAME_FUNCTION = {  # side of the images, overrides
     "resnet18": (64, {}),
@@ -32,28 +34,13 @@ def torchvisions(name: str, **kwargs: object) -> nn.Module:
     return torchvision.models.get_model(name.removesuffix("_one_tower"), weights=None, **kwargs)
 
 
-def run(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
-    """Logits in training and evaluation mode, and the gradient at the images between them."""
-    images = images.clone().requires_grad_()
-    trained = model.train()(images)
-    trained.square().sum().backward()
-    with torch.no_grad():
-        return [trained.detach(), images.grad, model.eval()(images)]
-
-
-def assert_same_function(ours: nn.Module, theirs: nn.Module, side: int) -> None:
-    images = torch.randn(2, 3, side, side, dtype=torch.float64)
-    for mine, other in zip(run(ours, images), run(theirs, images), strict=True):
-        torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize("name", SAME_FUNCTION)
 def test_torchvisions_weights_load_and_compute_the_same(name):
     torch.manual_seed(0)
     side, kwargs = SAME_FUNCTION[name]
     theirs = torchvisions(name, num_classes=10, **kwargs).double()
     ours = create_model(name, num_classes=10, **kwargs).double()
-    ours.load_state_dict(theirs.state_dict())  # by name, and nothing left over
+    load_torchvision_weights(ours, theirs.state_dict())
     assert_same_function(ours, theirs, side)
 
 
@@ -69,12 +56,7 @@ def test_base_width_128_is_torchvisions_wide_resnet():
 @pytest.mark.parametrize("name", SAME_SHAPES)
 def test_every_tensor_has_torchvisions_name_and_shape(name):
     with torch.device("meta"):
-        ours, theirs = create_model(name).state_dict(), torchvisions(name).state_dict()
-    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}
-
-
-def ordered(state: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    return [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
+        assert shapes(create_model(name)) == shapes(torchvisions(name))
 
 
 @pytest.mark.parametrize(
@@ -85,14 +67,11 @@ def test_timms_weights_in_their_order_compute_the_same(ours, theirs, kwargs):
     torch.manual_seed(0)
     other = timm.create_model(theirs, num_classes=10).double()
     mine = create_model(ours, num_classes=10, **kwargs).double()
-    with torch.no_grad():
-        for to, source in zip(ordered(mine.state_dict()), ordered(other.state_dict()), strict=True):
-            to.copy_(source.view_as(to))
+    copy_in_order(other, mine)
     assert_same_function(mine, other, 64)
 
 
 @pytest.mark.parametrize("name", SAME_COUNT)
 def test_parameter_counts_equal_timms(name):
     with torch.device("meta"):
-        ours, theirs = create_model(name), timm.create_model(SAME_COUNT[name])
-    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in theirs.parameters())
+        assert parameters(create_model(name)) == parameters(timm.create_model(SAME_COUNT[name]))

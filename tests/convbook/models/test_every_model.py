@@ -1,6 +1,8 @@
 """What each network of the registry must be able to do, whatever its family."""
 
 import copy
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,65 +11,61 @@ from torch import nn
 from convbook import create_model, describe, list_models
 
 NAMES = list_models()
-LENETS = list_models("lenet*")
-# Small relatives of each class, with every option that a variant uses: quick enough to run for real.
-SMALL = {
-    "lenet5": ({"image_size": 20}, 20),
-    "lenet5_modern": ({"image_size": 20}, 20),
-    "alexnet": ({"widths": (8, 8, 8, 8, 8)}, 65),
-    "alexnet_one_tower": ({"widths": (8, 8, 8, 8, 8)}, 65),
-    "resnet18": ({"depths": (1, 1, 1, 1), "widths": (8, 8, 16, 16)}, 40),
-    "plain18": ({"depths": (1, 1, 1, 1), "widths": (8, 8, 16, 16)}, 40),
-    "resnext50_32x4d": ({"depths": (1, 1, 1), "widths": (16, 32, 64), "cardinality": 4}, 34),
-    "resnet20_cifar": ({"depths": (1, 1, 1), "widths": (8, 16, 32)}, 17),
-    "plain20_cifar": ({"depths": (1, 1, 1), "widths": (8, 16, 32)}, 17),
-    "resnext29_8x64d_cifar": ({"depths": (1, 1), "widths": (16, 32), "cardinality": 2}, 17),
-    "se_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
-    "cmpe_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
-    "cbam_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
-    "scse_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
-    "mobilenet_v1": ({"width_mult": 0.25, "stem_stride": 1}, 18),
-    "mobilenet_v1_full": ({"width_mult": 0.25, "config": ((16, 1), (32, 2))}, 18),
-    "mobilenet_v1_shallow": ({"width_mult": 0.25}, 33),
-    "mobilenet_v2": ({"width_mult": 0.25, "stem_stride": 1}, 18),
-}
-ONE_OF_EACH_KIND = [*SMALL, "resnet50", "se_resnet50", "cbam_resnet18"]
+# Small relatives of each class, with every option that a variant uses: quick enough to run for real. The
+# small_*.py beside this file give (overrides, side of the images) under "name" or "name+what is special".
+SMALL: dict[str, tuple[dict, int]] = {}
+for _path in sorted(Path(__file__).parent.glob("small_*.py")):
+    SMALL |= import_module(_path.stem).SMALL
 
 
-def small(name: str, **overrides: object) -> tuple[nn.Module, torch.Tensor]:
+def small(key: str, **overrides: object) -> tuple[nn.Module, torch.Tensor]:
     torch.manual_seed(0)
-    kwargs, side = SMALL[name]
-    model = create_model(name, in_channels=2, num_classes=5, **{**kwargs, **overrides})
+    kwargs, side = SMALL[key]
+    model = create_model(key.partition("+")[0], in_channels=2, num_classes=5, **{**kwargs, **overrides})
     return model, torch.randn(2, 2, side, side)
 
 
+def assert_learns_on_shapes(model: nn.Module, channels: int, size: tuple[int, int], classes: int) -> None:
+    """One logit a class, or one a class and pixel, and a gradient for every parameter."""
+    logits = model(torch.empty(2, channels, *size))
+    assert logits.shape in {(2, classes), (2, classes, *size)}
+    logits.sum().backward()
+    assert [key for key, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_every_class_has_a_small_relative_here():
+    shown = {describe(key.partition("+")[0]).cls for key in SMALL}
+    assert {describe(name).cls for name in NAMES} <= shown
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_native_images_give_a_logit_a_class(name):
+def test_native_images_give_a_logit_a_class_and_gradients(name):
     spec = describe(name)
     with torch.device("meta"):
         model = create_model(name)
-        assert model(torch.empty(2, *spec.input_size)).shape == (2, spec.num_classes)
+        assert_learns_on_shapes(model, spec.input_size[0], spec.input_size[1:], spec.num_classes)
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
+@pytest.mark.parametrize("name", NAMES)
 def test_channels_classes_and_size_are_free(name):
     _, height, width = describe(name).input_size
-    other = {"image_size": 48} if name in LENETS else {}
-    size = (48, 48) if name in LENETS else (height + 32, width + 64)
+    fixed = "image_size" in describe(name).arguments
+    other = {"image_size": height + 16} if fixed else {}
+    size = (height + 16, width + 16) if fixed else (height + 32, width + 64)
     with torch.device("meta"):
         model = create_model(name, in_channels=5, num_classes=7, **other)
-        assert model(torch.empty(2, 5, *size)).shape == (2, 7)
+        assert_learns_on_shapes(model, 5, size, 7)
 
 
-@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
+@pytest.mark.parametrize("name", sorted({key.partition("+")[0] for key in SMALL}))
 def test_too_small_an_image_is_refused_in_one_line_with_the_least_size(name):
     channels, *_ = describe(name).input_size
     with torch.device("meta"):
         model = create_model(name).eval()
         with pytest.raises(
-            ValueError, match=r"images of 1x1 pixels are too small: at least (\d+)x\1"
+            ValueError, match=r"images of 0x0 pixels are too small: at least (\d+)x\1"
         ) as caught:
-            model(torch.empty(1, channels, 1, 1))
+            model(torch.empty(1, channels, 0, 0))
         least = int(str(caught.value).split("at least ")[1].split("x")[0])
         model(torch.empty(1, channels, least, least))  # the size it names is indeed legal
         with pytest.raises(ValueError, match="too small"):
@@ -97,7 +95,7 @@ def test_state_dict_makes_a_second_network_the_same_function(name):
     model, images = small(name)
     model(images)  # moves the running statistics
     torch.manual_seed(1)
-    other = create_model(name, in_channels=2, num_classes=5, **SMALL[name][0])
+    other = create_model(name.partition("+")[0], in_channels=2, num_classes=5, **SMALL[name][0])
     other.load_state_dict(model.state_dict())
     torch.testing.assert_close(other.eval()(images), model.eval()(images), rtol=0, atol=0)
 
@@ -122,9 +120,7 @@ def test_bfloat16_autocast_stays_near_float32(name):
     assert difference < 0.05
 
 
-@pytest.mark.parametrize(
-    "name", ["lenet5", "alexnet", "resnext50_32x4d", "cbam_resnet20_cifar", "mobilenet_v1"]
-)
+@pytest.mark.parametrize("name", SMALL)
 def test_torch_export_gives_the_same_function(name):
     model, images = small(name)
     model.eval()
