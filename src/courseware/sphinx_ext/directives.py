@@ -1,4 +1,4 @@
-"""`{ledger}` and `{timeline}`: what the package computes, drawn while the book is built."""
+"""`{ledger}`, `{errata}` and `{timeline}`: what the package computes, while the book is built."""
 
 from __future__ import annotations
 
@@ -23,6 +23,17 @@ class Ledger(SphinxDirective):
 
         self.env.note_reread()  # the package may have changed although this page has not
         return [nodes.raw("", claims.ledger_html(), format="html")]
+
+
+class Errata(SphinxDirective):
+    """Every slip of the literature with its computation, by `convbook.errata.errata_markdown`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Settle all slips and parse the page's Markdown: its headings become the page's own."""
+        from convbook.errata import errata_markdown
+
+        self.env.note_reread()
+        return self.parse_text_to_nodes(errata_markdown(), allow_section_headings=True)
 
 
 class Timeline(SphinxDirective):
@@ -88,5 +99,6 @@ def _with_error(networks: list[Network]) -> list[Network]:
 
 def setup(app: Sphinx) -> None:
     """Register the directives."""
+    app.add_directive("errata", Errata)
     app.add_directive("ledger", Ledger)
     app.add_directive("timeline", Timeline)
