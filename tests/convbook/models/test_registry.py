@@ -126,3 +126,26 @@ def test_import_takes_at_most_three_tenths_of_a_second_beyond_torch_and_torchvis
 
 def test_the_version_is_that_of_the_installed_package():
     assert convbook.__version__[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("resnet18", {"num_classes": 0}, r"num_classes=0 is not possible: take 1 or more"),
+        ("resnet18", {"in_channels": -3}, r"in_channels=-3 is not possible: take 1 or more"),
+        ("resnet18", {"widths": (8, -8, 8, 8)}, r"widths=\(8, -8, 8, 8\) is not possible"),
+        ("resnet18", {"depths": (2, 0, 2, 2)}, r"depths=\(2, 0, 2, 2\) is not possible"),
+        ("resnext50_32x4d", {"cardinality": 0}, r"cardinality=0 is not possible: take 1 or more"),
+        ("mobilenet_v1", {"width_mult": -0.5}, r"width_mult=-0.5 is not possible: take 0 or more"),
+        ("mobilenet_v1", {"config": ((64, 1), (-1, 2))}, r"config="),
+        ("mobilenet_v2", {"dropout": float("nan")}, r"dropout=nan is not possible"),
+    ],
+)
+def test_counts_below_one_and_negative_numbers_are_refused_by_name(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        create_model(name, **arguments)
+
+
+def test_a_dropout_of_zero_is_no_mistake():
+    create_model("mobilenet_v2", dropout=0.0, width_mult=0.25)
+    create_model("mobilenet_v2", dropout=0, width_mult=1)
