@@ -29,3 +29,12 @@ def fill_bias(layer: Weighted, value: float) -> None:
     """Set a bias, if there is one."""
     if layer.bias is not None:
         nn.init.constant_(layer.bias, value)
+
+
+def keep_variance(network: nn.Module) -> None:
+    """Uniform weights of mean 0 and variance 1 / fan-in, biases 0 (Caffe's filler "xavier")."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            bound = (3 / module.weight[0].numel()) ** 0.5
+            nn.init.uniform_(module.weight, -bound, bound)
+            fill_bias(module, 0.0)
