@@ -10,6 +10,8 @@ def he_normal(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.ConvTranspose2d):  # PyTorch takes its outputs for inputs
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
 
 def fan_in_uniform(layer: Weighted) -> None:
@@ -29,3 +31,9 @@ def fill_bias(layer: Weighted, value: float) -> None:
     """Set a bias, if there is one."""
     if layer.bias is not None:
         nn.init.constant_(layer.bias, value)
+
+
+def fan_in_variance(layer: Weighted) -> None:
+    """Weights uniform with variance 1 / fan-in, biases 0: what Caffe calls xavier."""
+    nn.init.kaiming_uniform_(layer.weight, nonlinearity="linear")
+    fill_bias(layer, 0.0)
