@@ -29,8 +29,8 @@ class TransposedConv2d(nn.ConvTranspose2d):
     strided, backward strided or up-convolution.
 
     **Good for** decoders: it inverts a known change of shape and learns how to fill in. **Bad for** smooth
-    results: where ``stride`` does not divide k, stamps overlap unevenly and a chequerboard shows; k a multiple
-    of the stride, or resizing followed by a convolution, avoids it (Odena et al. 2016).
+    results: where ``stride`` does not divide k, stamps overlap unevenly and a chequerboard shows; k a
+    multiple of the stride, or resizing followed by a convolution, avoids it (Odena et al. 2016).
 
     Args:
         in_channels: channels that come in.

@@ -1,6 +1,7 @@
 """ENet: every pixel labelled in real time (Paszke et al. 2016)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from convbook.layers.transposed import TransposedConv2d
 from convbook.models.registry import register
 
 EPS = 1e-3  # of batch normalisation, as the authors have it
-Kind = tuple[str, int]  # of a bottleneck: what its middle convolution is, and its dilation or kernel
+Kind = tuple[str, int]  # of a bottleneck: what its middle convolution is, and its kernel or dilation
 
 
 class Bottleneck(nn.Module):
@@ -25,8 +26,8 @@ class Bottleneck(nn.Module):
     Args:
         in_channels: channels that come in.
         out_channels: channels that go out.
-        kind: ("regular", 0), ("dilated", dilation), ("asymmetric", kernel), or ("upsampling", 0) for a
-            transposed convolution in the middle, which doubles the branch's size.
+        kind: ("regular", kernel), ("dilated", dilation), ("asymmetric", kernel), or ("upsampling", kernel)
+            for a transposed convolution in the middle, which doubles the branch's size.
         dropout: share of the branch's maps that training drops.
         entry: side and stride of the first projection: 2 halves the branch's size.
 
@@ -65,13 +66,13 @@ def middle(kind: Kind, channels: int) -> nn.Module:
     """
     name, size = kind
     if name == "regular":
-        return nn.Conv2d(channels, channels, 3, padding=1)
+        return nn.Conv2d(channels, channels, size, padding=size // 2)
     if name == "dilated":
         return DilatedConv2d(channels, channels, 3, size, bias=True)
     if name == "asymmetric":
         return AsymmetricConv2d(channels, channels, size, bias=True)
     if name == "upsampling":
-        return TransposedConv2d(channels, channels, 3, bias=True)
+        return TransposedConv2d(channels, channels, size, bias=True)
     raise ValueError(f'context names {name!r}: take "regular", "dilated" or "asymmetric"')
 
 
@@ -83,7 +84,7 @@ class Downsampling(Bottleneck):
     """
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
-        super().__init__(in_channels, out_channels, ("regular", 0), dropout, entry=2)
+        super().__init__(in_channels, out_channels, ("regular", 3), dropout, entry=2)
         self.new_channels = out_channels - in_channels
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
@@ -101,14 +102,14 @@ class Upsampling(Bottleneck):
     """
 
     def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
-        super().__init__(in_channels, out_channels, ("upsampling", 0), dropout)
+        super().__init__(in_channels, out_channels, ("upsampling", 3), dropout)
         self.project = nn.Sequential(
             nn.Conv2d(in_channels, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels, EPS)
         )
 
     def forward(self, x: Tensor, places: Tensor) -> Tensor:  # type: ignore[override]
         """The sum."""
-        return self.activation(F.max_unpool2d(self.project(x), places, 2) + self.branch(x))
+        return self.activation(F.max_unpool2d(self.project(x), places, (2, 2)) + self.branch(x))
 
 
 class InitialBlock(nn.Module):
@@ -130,7 +131,7 @@ class InitialBlock(nn.Module):
         return self.activation(self.norm(torch.cat([self.conv(x), F.max_pool2d(x, 2)], dim=1)))
 
 
-R, A = ("regular", 0), ("asymmetric", 5)
+R, A = ("regular", 3), ("asymmetric", 5)
 CONTEXT = (R, ("dilated", 2), A, ("dilated", 4), R, ("dilated", 8), A, ("dilated", 16))  # table 1, 2.1 to 2.8
 
 
@@ -191,9 +192,7 @@ class ENet(nn.Module):
         require_image(x, self.in_channels, self.least)
         height, width = x.shape[2:]
         if height % 8 or width % 8:
-            raise ValueError(
-                f"images of {height}x{width} pixels do not halve three times: take multiples of 8"
-            )
+            raise ValueError(f"images of {height}x{width} pixels do not halve thrice: take multiples of 8")
         x, outer = self.down1(self.initial(x))  # 512: (N, 64, 128, 128)
         x, inner = self.down2(self.stage1(x))  # (N, 128, 64, 64)
         x = self.up4(self.stage3(self.stage2(x)), inner)  # (N, 64, 128, 128)
@@ -201,5 +200,8 @@ class ENet(nn.Module):
         return self.classifier(self.stage5(x))  # (N, 19, 512, 512)
 
 
-STREETS = {"input_size": (3, 512, 512), "num_classes": 19}  # table 1's input, Cityscapes' classes
+STREETS: dict[str, Any] = {
+    "input_size": (3, 512, 512),
+    "num_classes": 19,
+}  # table 1's input, Cityscapes' classes
 register(ENet, {"enet": {}}, family="enet", paper="paszke2016enet", year=2016, **STREETS)

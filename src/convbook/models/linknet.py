@@ -1,6 +1,7 @@
 """LinkNet: a decoder that is handed what the encoder saw (Chaurasia and Culurciello 2017)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,15 +87,11 @@ class LinkNet(nn.Module):
     ) -> None:
         super().__init__()
         if any(width % 4 for width in widths):
-            raise ValueError(
-                f"widths={tuple(widths)} must have quarters for the decoder: take multiples of 4"
-            )
+            raise ValueError(f"widths={tuple(widths)}: the decoder wants quarters: take multiples of 4")
         self.encoder = ResNet(BasicBlock, depths, widths=widths, in_channels=in_channels)
         self.encoder.fc = nn.Identity()  # type: ignore[assignment]
         self.decoder = nn.ModuleList()
-        for i in reversed(
-            range(len(depths))
-        ):  # from the deepest stage back to the first, which kept its size
+        for i in reversed(range(len(depths))):  # back to the first stage, which kept its size
             self.decoder.append(DecoderBlock(widths[i], widths[max(i - 1, 0)], stride=2 if i else 1))
         self.up = UpNorm(widths[0], head_width, 2)
         self.conv = ConvNorm(head_width, head_width, 3, eps=EPS)
@@ -119,5 +116,8 @@ class LinkNet(nn.Module):
         return self.classifier(x)[:, :, :height, :width]  # (N, 19, 256, 256)
 
 
-STREETS = {"input_size": (3, 256, 256), "num_classes": 19}  # the figures' sizes, Cityscapes' classes
+STREETS: dict[str, Any] = {
+    "input_size": (3, 256, 256),
+    "num_classes": 19,
+}  # the figures' sizes, Cityscapes' classes
 register(LinkNet, {"linknet": {}}, family="linknet", paper="chaurasia2017linknet", year=2017, **STREETS)

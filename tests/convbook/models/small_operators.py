@@ -10,7 +10,7 @@ SMALL = {
         {
             "widths": (4, 8, 16),
             "depth": 1,
-            "context": (("regular", 0), ("dilated", 2), ("asymmetric", 5)),
+            "context": (("regular", 3), ("dilated", 2), ("asymmetric", 5)),
         },
         32,
     ),
