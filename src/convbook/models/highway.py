@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from convbook.layers.drop import check_rate
 from convbook.layers.image import require_image
-from convbook.layers.initial import fill_bias, fan_in_variance
+from convbook.layers.initial import fan_in_variance, fill_bias
 from convbook.models.registry import CIFAR, register
 
 
