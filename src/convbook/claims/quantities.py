@@ -113,12 +113,15 @@ def _count_weights(module: nn.Module) -> int:
     return module.weight.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
 
 
+BESIDE = {"downsample", "attention", "gate"}
+
+
 def _weight_layers(claim: "Claim") -> float:
     """Layers with weights as papers count them: projections on shortcuts and gates stand beside the path."""
     return sum(
         1
         for r in _this(claim).rows
-        if r.kind in ("Conv2d", "Linear") and ".downsample" not in r.name and ".attention" not in r.name
+        if r.kind in ("Conv2d", "Linear") and not BESIDE.intersection(r.name.split("."))
     )
 
 
