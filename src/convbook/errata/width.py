@@ -96,7 +96,8 @@ def strides_alone_lose() -> str:
     75,
     "Depths of blocks with three convolutions",
     kind="contradiction",
-    said="Of blocks B(1,3,1), B(3,1,1), B(3,1,3), depths 40, 40, 22 and 1.4M, 1.3M, 1.1M parameters.",
+    said="Networks of the blocks B(1,3,1), B(3,1,1), B(3,1,3) are 40, 40 and 22 layers deep and have 1.4M, "
+    "1.3M and 1.1M parameters.",
     source="Zagoruyko & Komodakis 2016, table 2, and a lecture on width",
     papers=("zagoruyko2016wide",),
 )
