@@ -260,6 +260,7 @@ QUANTITIES: dict[str, Quantity] = {
         "error on MNIST, distorted copies in training", unit="%", why=_SMALL.format("distorted MNIST")
     ),
     "mean_iou": Quantity("mean intersection over union", unit="%", why=_SMALL.format("dense labels")),
+    "fasteval14k_map": Quantity("MAP@100 on FastEval14k", why="takes training on Google's own JFT images"),
     "milliseconds": Quantity("time", unit="ms", why=_CLOCK),
     "images_per_second": Quantity("images a second", why=_CLOCK),
     "batches_per_second": Quantity("batches a second", why=_CLOCK),
