@@ -123,11 +123,11 @@ def _weight_layers(claim: "Claim") -> float:
 
 
 def _connections(claim: "Claim") -> float:
-    from convbook.models.lenet import LeNet5, connections
+    from convbook.models.lenet import EarlyLeNet, LeNet5, connections
 
     network = _build(claim.model, _frozen(claim.overrides))
-    if not isinstance(network, LeNet5):
-        raise ValueError(f"connections are counted for lenet5 only, not for {claim.model}")
+    if not isinstance(network, LeNet5 | EarlyLeNet):
+        raise ValueError(f"connections are counted for lenet1, 4 and 5 only, not for {claim.model}")
     with ShapesOnly():
         counts = connections(network)
     return (

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from convbook import create_model, describe, list_models
+from convbook.shapes import ShapesOnly
 
 NAMES = list_models()
 # Small relatives of each class, with every option that a variant uses: quick enough to run for real. The
@@ -46,7 +47,7 @@ def test_every_class_has_a_small_relative_here():
 @pytest.mark.parametrize("name", NAMES)
 def test_native_images_give_a_logit_a_class_and_gradients(name):
     spec = describe(name)
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesOnly():
         model = create_model(name)
         assert_learns_on_shapes(model, spec.input_size[0], spec.input_size[1:], spec.num_classes)
 
@@ -57,7 +58,7 @@ def test_channels_classes_and_size_are_free(name):
     fixed = "image_size" in describe(name).arguments
     other = {"image_size": height + 16} if fixed else {}
     size = (height + 16, width + 16) if fixed else (height + 32, width + 64)
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesOnly():
         model = create_model(name, in_channels=5, num_classes=7, **other)
         assert_learns_on_shapes(model, 5, size, 7)
 
@@ -65,7 +66,7 @@ def test_channels_classes_and_size_are_free(name):
 @pytest.mark.parametrize("name", sorted({key.partition("+")[0] for key in SMALL}))
 def test_too_small_an_image_is_refused_in_one_line_with_the_least_size(name):
     channels, *_ = describe(name).input_size
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesOnly():
         model = create_model(name).eval()
         with pytest.raises(
             ValueError, match=r"images of 0x0 pixels are too small: at least (\d+)x\1"
