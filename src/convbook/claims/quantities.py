@@ -117,21 +117,24 @@ def _count_weights(module: nn.Module) -> int:
     return module.weight.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
 
 
+BESIDE = {"downsample", "attention", "gate"}
+
+
 def _weight_layers(claim: "Claim") -> float:
     """Layers with weights as papers count them: projections on shortcuts and gates stand beside the path."""
     return sum(
         1
         for r in _this(claim).rows
-        if r.kind in ("Conv2d", "Linear") and ".downsample" not in r.name and ".attention" not in r.name
+        if r.kind in ("Conv2d", "Linear") and not BESIDE.intersection(r.name.split("."))
     )
 
 
 def _connections(claim: "Claim") -> float:
-    from convbook.models.lenet import LeNet5, connections
+    from convbook.models.lenet import EarlyLeNet, LeNet5, connections
 
     network = _build(claim.model, _frozen(claim.overrides))
-    if not isinstance(network, LeNet5):
-        raise ValueError(f"connections are counted for lenet5 only, not for {claim.model}")
+    if not isinstance(network, LeNet5 | EarlyLeNet):
+        raise ValueError(f"connections are counted for lenet1, 4 and 5 only, not for {claim.model}")
     with ShapesOnly():
         counts = connections(network)
     return (
