@@ -54,7 +54,11 @@ Overrides = tuple[tuple[str, Any], ...]
 
 
 def _frozen(overrides: dict[str, Any]) -> Overrides:
-    return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in overrides.items()))
+    return tuple(sorted((key, _hashable(value)) for key, value in overrides.items()))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 @lru_cache(maxsize=512)
