@@ -132,12 +132,19 @@ def create_model(
 
 
 def _require_positive(name: str, key: str, value: Any, default: Any) -> None:
-    """Counts start at 1, unless the argument's default is 0; rates, shares and multipliers at 0."""
+    """Counts start at 1, unless the argument's default has a 0; rates, shares and multipliers at 0."""
     numbers = list(value) if isinstance(value, list | tuple) else [value]
     for number in numbers:
         if isinstance(number, list | tuple):
             _require_positive(name, key, number, default)
         elif isinstance(number, int | float) and not isinstance(number, bool):
-            least = 1 if isinstance(number, int) and not isinstance(default, float) and default != 0 else 0
+            least = 1 if isinstance(number, int) and not _may_be_zero(default) else 0
             if not number >= least:  # refuses nan as well
                 raise ValueError(f"{name}: {key}={value!r} is not possible: take {least} or more")
+
+
+def _may_be_zero(default: Any) -> bool:
+    """Whether an argument's default is a rate or has a 0, as a table of maps counted from 0 has."""
+    if isinstance(default, list | tuple):
+        return any(map(_may_be_zero, default))
+    return isinstance(default, float) or default == 0

@@ -132,7 +132,7 @@ def test_check_prints_one_line_of_counts(capsys):
     check("lecun1998gradient")
     out = capsys.readouterr().out
     assert out.count("\n") == 1
-    assert out.startswith("lecun1998gradient: 26 claims, 24 exact")
+    assert out.startswith("lecun1998gradient: 63 claims, 30 exact")
 
 
 def test_check_lists_every_surprise(monkeypatch):

@@ -39,7 +39,7 @@ def test_torchvisions_weights_load_and_another_head_is_left_alone():
     ("wrong", "message"),
     [
         ({"groups": 5}, "groups=5 does not divide 96 and 256 and 384 and 384 and 256 channels"),
-        ({"groups": 0}, "groups=0 does not divide"),
+        ({"groups": 0}, "groups=0 is not possible: take 1 or more"),
         ({"widths": (8, 8, 8)}, r"widths=\(8, 8, 8\) must be five numbers"),
         ({"widths": (8, 8, 7, 8, 8)}, "groups=2 does not divide 8 and 8 and 7"),
         ({"dropout": 1.5}, "dropout probability has to be between 0 and 1, but got 1.5"),

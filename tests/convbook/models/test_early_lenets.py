@@ -16,6 +16,11 @@ def test_lenet1_is_wired_as_table_1_of_1990():
     assert ["".join(str(i + 1) for i in reads) for reads in H3_TABLE] == COLUMNS
 
 
+def test_another_table_can_be_asked_for_by_name():
+    pairs = [[0, 1], [2, 3]]
+    assert create_model("lenet1", table=pairs).c3.target.tolist() == [0, 0, 1, 1]
+
+
 def test_lenet1_has_the_2578_parameters_and_98442_connections_of_1990():
     net = create_model("lenet1")
     kernels = sum(map(len, COLUMNS))
@@ -73,5 +78,7 @@ def test_wrong_arguments_are_named():
         create_model("lenet1", image_size=12)
     with pytest.raises(ValueError, match=r"table names an input map outside 0\.\.3"):
         create_model("lenet1", table=[[0, 4]])
+    with pytest.raises(ValueError, match="is not possible: take 0 or more"):
+        create_model("lenet1", table=[[-1]])
     with pytest.raises(ValueError, match="image_size=28"):
         create_model("lenet4")(torch.zeros(1, 1, 28, 28))

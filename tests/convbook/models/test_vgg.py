@@ -10,7 +10,7 @@ from torchvision.models.vgg import make_layers
 
 from convbook import create_model
 from convbook.models import load_torchvision_weights
-from convbook.models.vgg import DEPTHS
+from convbook.models.vgg import DEPTHS, VGG
 
 SHARED = [f"{name}{bn}" for name in DEPTHS for bn in ("", "_bn")]
 COLUMN_C = [  # table 1 of the paper: (channels, kernel) of each convolution
@@ -111,4 +111,4 @@ def test_weights_start_as_glorot_and_bengio_say():
 )
 def test_wrong_depths_are_named(wrong):
     with torch.device("meta"), pytest.raises(ValueError, match="must be 1 or more for each of widths"):
-        create_model("vgg11", **wrong)
+        VGG(**wrong)
