@@ -133,7 +133,7 @@ def overhead_of_batch_norm() -> str:
     once training is over.
     """
     assert count_macs("googlenet", norm=True) == count_macs("googlenet")
-    growth = count_macs("bn_inception", depth_multiplier=0) / count_macs("googlenet") - 1
+    growth = count_macs("bn_inception", separable=False) / count_macs("googlenet") - 1
     conv, norm = nn.Conv2d(8, 8, 3).double(), nn.BatchNorm2d(8).double()
     x = torch.randn(4, 8, 9, 9, dtype=torch.float64)
     norm(conv(x))  # moves the running statistics
