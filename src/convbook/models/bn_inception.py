@@ -54,13 +54,10 @@ class BNInception(nn.Module):
     Args:
         modules: a row of figure 5 a module; a row without 1x1 branch halves the grid.
         stem_widths: channels of the 7x7, the 1x1 and the 3x3 convolution before the modules.
-        depth_multiplier: the first convolution is a 7x7 that makes so many maps of each channel by itself,
-            then a 1x1, as the appendix says; 0 builds a full 7x7, as published weights have.
+        separable: the first convolution is a 7x7 that makes eight maps of each channel by itself, then a
+            1x1, as the appendix says; False builds a full 7x7, as published weights have.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
-
-    Raises:
-        ValueError: if ``depth_multiplier`` is negative.
     """
 
     def __init__(
@@ -68,18 +65,16 @@ class BNInception(nn.Module):
         *,
         modules: Mapping[str, Row] = MODULES,
         stem_widths: Sequence[int] = (64, 64, 192),
-        depth_multiplier: int = 8,
+        separable: bool = True,
         num_classes: int = 1000,
         in_channels: int = 3,
     ) -> None:
         super().__init__()
-        if depth_multiplier < 0:
-            raise ValueError(f"depth_multiplier={depth_multiplier} is negative: take 0 or more, such as 8")
         self.in_channels, self.least = in_channels, 1
         first, reduced, channels = stem_widths
         self.conv1 = nn.Sequential(ConvNorm(in_channels, first, 7, 2))  # (N, 64, 112, 112)
-        if depth_multiplier:
-            wide = in_channels * depth_multiplier
+        if separable:
+            wide = 8 * in_channels
             maps = nn.Conv2d(in_channels, wide, 7, 2, padding=3, groups=in_channels, bias=False)
             self.conv1 = nn.Sequential(maps, ConvNorm(wide, first, 1))
         self.pool1 = nn.MaxPool2d(3, 2, padding=1)
@@ -94,8 +89,8 @@ class BNInception(nn.Module):
             else:
                 module, channels = build.reduction(channels, strided(row), "max/2")
             self.inception.add_module(name, module)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:

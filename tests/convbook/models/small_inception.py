@@ -21,7 +21,7 @@ SMALL = {
     "googlenet+torchvision": ({**GOOGLENET, "torchvision": True}, 33),
     "inception_naive": (GOOGLENET, 33),
     "bn_inception": (BN, 33),
-    "bn_inception+full": ({**BN, "depth_multiplier": 0}, 33),
+    "bn_inception+full": ({**BN, "separable": False}, 33),
     "inception_v2": thin(inception_v3.VARIANTS["inception_v2"]),
     "inception_v3": thin(inception_v3.VARIANTS["inception_v3"]),
     "inception_v4": thin(inception_v4.VARIANTS["inception_v4"]),
