@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from convbook.layers.drop import check_rate
 from convbook.layers.image import require_image
-from convbook.layers.initial import fill_bias, keep_variance
+from convbook.layers.initial import fan_in_variance, fill_bias
 from convbook.models.registry import CIFAR, register
 
 
@@ -87,7 +87,7 @@ class HighwayNet(nn.Module):
         self.pool = nn.MaxPool2d(2)
         self.last = nn.Conv2d(channels, features, 1)
         self.classifier = nn.Linear(features, num_classes)
-        keep_variance(self)
+        fan_in_variance(self)
         for module in self.modules():
             if isinstance(module, HighwayConv):
                 module.start()

@@ -25,7 +25,7 @@ def test_a_closed_gate_carries_and_an_open_one_transforms(bias, open_gate):
     torch.testing.assert_close(layer(x), expected)
 
 
-def test_a_new_network_has_its_gates_nearly_closed_and_weights_that_keep_variance():
+def test_a_new_network_has_its_gates_nearly_closed_and_weights_that_fan_in_variance():
     torch.manual_seed(0)
     model = create_model("highway19_cifar")
     gates = [m for m in model.modules() if isinstance(m, HighwayConv)]
