@@ -123,10 +123,11 @@ BESIDE = {"downsample", "attention", "gate"}
 
 def _weight_layers(claim: "Claim") -> float:
     """Layers with weights as papers count them: projections on shortcuts and gates stand beside the path."""
+    modules = _build(claim.model, _frozen(claim.overrides)).named_modules()
     return sum(
         1
-        for r in _this(claim).rows
-        if r.kind in ("Conv2d", "Linear") and not BESIDE.intersection(r.name.split("."))
+        for name, module in modules
+        if isinstance(module, nn.Conv2d | nn.Linear) and not BESIDE.intersection(name.split("."))
     )
 
 
