@@ -112,8 +112,8 @@ class WideResNet(nn.Module):
         self.activation = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
-        he_normal(self)
-        fill_bias(self.fc, 0.0)  # as in the authors' code; the paper names no initialisation
+        fill_bias(self.fc, 0.0)
+        he_normal(self)  # both as in the authors' code; the paper names no initialisation
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of images."""
