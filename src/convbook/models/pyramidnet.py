@@ -106,7 +106,7 @@ class PyramidNet(nn.Module):
         block: type[PyramidBlock],
         depths: Sequence[int],
         *,
-        alpha: float = 48,
+        alpha: float = 48.0,
         widening: str = "additive",
         num_classes: int = 10,
         in_channels: int = 3,

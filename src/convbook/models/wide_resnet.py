@@ -85,7 +85,7 @@ class WideResNet(nn.Module):
         self,
         depths: Sequence[int],
         *,
-        width_mult: float = 1,
+        width_mult: float = 1.0,
         kernels: Sequence[int] = (3, 3),
         dropout: float = 0.0,
         widths: Sequence[int] = (16, 32, 64),

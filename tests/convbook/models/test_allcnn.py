@@ -80,7 +80,7 @@ def test_each_form_is_the_function_of_table_2(written):
     torch.manual_seed(0)
     stages = (((3, 8), (3, 8)), ((3, 16), (3, 16)))
     form = written.__name__.replace("_", "-")
-    model = create_model("allcnn_c_cifar", stages=stages, form=form, dropout=(0, 0)).double()
+    model = create_model("allcnn_c_cifar", stages=stages, form=form, dropout=(0.0, 0.0)).double()
     images = torch.randn(2, 3, 17, 20, dtype=torch.float64)
     logits, gradient, _ = run(model, images)
     images.requires_grad_()

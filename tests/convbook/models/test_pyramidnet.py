@@ -98,6 +98,12 @@ def test_multiplicative_widening_multiplies_by_alpha_in_all():
     assert widths == [20, 25, 32, 40, 51, 64]  # 16 * 4 ** (k / 6) by hand: 20.2, 25.4, 32, 40.3, 50.8, 64
 
 
+def test_a_network_never_narrows():
+    with pytest.raises(ValueError, match="alpha=-1 narrows the network: take 0 or more"):
+        pyramid_widths(6, -1)
+    assert pyramid_widths(6, 0) == [16] * 6 == pyramid_widths(6, 1, "multiplicative")
+
+
 def test_shortcuts_have_no_parameters():
     with torch.device("meta"):
         model = create_model("pyramidnet110_a48_cifar")
@@ -108,7 +114,7 @@ def test_shortcuts_have_no_parameters():
     ("overrides", "message"),
     [
         ({"widening": "fast"}, "additive, multiplicative"),
-        ({"alpha": -1}, "alpha=-1 narrows"),
+        ({"alpha": -1}, "alpha=-1"),
         ({"alpha": 0.5, "widening": "multiplicative"}, "alpha=0.5 narrows"),
         ({"depths": ()}, "depths"),
         ({"depths": (1, 0, 1)}, "depths"),
