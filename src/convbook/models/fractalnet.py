@@ -50,9 +50,9 @@ class Joins:
 def join(paths: list[Tensor], joins: Joins | None) -> Tensor:
     """The mean of the paths, or of those that drop-path leaves."""
     if joins is None:
-        return torch.stack(paths).mean(dim=0)
-    weights = joins.weights(len(paths)).unbind()
-    return torch.stack([w * path for w, path in zip(weights, paths, strict=True)]).sum(dim=0)
+        return sum(paths[1:], paths[0]) / len(paths)
+    weighted = [w * path for w, path in zip(joins.weights(len(paths)), paths, strict=True)]
+    return sum(weighted[1:], weighted[0])
 
 
 class Fractal(nn.Module):
@@ -85,9 +85,9 @@ class FractalNet(nn.Module):
     (N, in_channels, H, W) -> logits (N, num_classes). The deepest path crosses
     ``len(widths) * 2**(columns - 1)`` convolutions: 20 with the paper's five blocks of three columns.
 
-    The paper prints 38.6 million parameters for it; blocks of the widths that it states make 33.7 million,
-    and it does not say what the rest is. It gives a rate of dropout a block, not the place: here it is
-    behind each convolution's ReLU.
+    Huang et al. 2017 print 38.6 million parameters for it; blocks of the stated widths make 33.7 million. The
+    same rule gives all six counts of the paper's table 3, so that what the rest should be is open. The paper
+    gives a rate of dropout for each block, not its place: here it is behind each convolution's ReLU.
 
     Args:
         widths: channels of each block.

@@ -46,7 +46,7 @@ class PyramidBlock(nn.Module):
 
     (N, in, H, W) -> (N, width * expansion, ceil(H / stride), ceil(W / stride)). There is no ReLU before the
     first convolution and none after the last. The shortcut has no parameters: average pooling where the
-    block strides, and zeros for the new channels (section 3.2 and figure 5).
+    block strides, as in the authors' code, and zeros for the new channels.
     """
 
     expansion = 1

@@ -66,7 +66,7 @@ class WideResNet(nn.Module):
     """Stem, three stages of wide blocks, a last activation, global average pooling, one linear layer.
 
     (N, in_channels, H, W) -> logits (N, num_classes). WRN-n-k has ``n = 6 * blocks a stage + 4``: the paper
-    counts convolutions, of which one is the stem and three are the projections on shortcuts.
+    counts convolutions, of which one is the stem and three are the projections on shortcuts (two at k = 1).
 
     Args:
         depths: blocks in each stage; every stage but the first halves height and width.

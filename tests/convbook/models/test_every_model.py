@@ -26,11 +26,16 @@ def small(key: str, **overrides: object) -> tuple[nn.Module, torch.Tensor]:
     return model, torch.randn(2, 2, side, side)
 
 
+def all_logits(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    """What a network is trained on: its logits, or those of every exit where it has early ones."""
+    return model.exits(images) if hasattr(model, "exits") else [model(images)]
+
+
 def assert_learns_on_shapes(model: nn.Module, channels: int, size: tuple[int, int], classes: int) -> None:
     """One logit a class, or one a class and pixel, and a gradient for every parameter."""
-    logits = model(torch.empty(2, channels, *size))
-    assert logits.shape in {(2, classes), (2, classes, *size)}
-    logits.sum().backward()
+    logits = all_logits(model, torch.empty(2, channels, *size))
+    assert {x.shape for x in logits} in ({(2, classes)}, {(2, classes, *size)})
+    sum(x.sum() for x in logits).backward()
     assert [key for key, p in model.named_parameters() if p.grad is None] == []
 
 
@@ -85,9 +90,11 @@ def test_wrong_channels_and_missing_batch_are_refused(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_every_parameter_gets_a_finite_gradient(name):
     model, images = small(name)
-    logits = model(images)
-    labels = torch.tensor([1, 4]).view(2, *[1] * (logits.ndim - 2))  # of every pixel, where it is dense
-    nn.functional.cross_entropy(logits, labels.expand(2, *logits.shape[2:])).backward()
+    loss = torch.zeros(())
+    for logits in all_logits(model, images):
+        labels = torch.tensor([1, 4]).view(2, *[1] * (logits.ndim - 2))  # of every pixel, where it is dense
+        loss = loss + nn.functional.cross_entropy(logits, labels.expand(2, *logits.shape[2:]))
+    loss.backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key

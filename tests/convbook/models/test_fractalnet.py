@@ -49,8 +49,21 @@ def test_parameters_and_depth_are_those_counted_by_hand():
     count = sum(block(c, w) for c, w in zip((3, *widths), widths, strict=False)) + 512 * 10 + 10
     with torch.device("meta"):
         model = create_model("fractalnet20_cifar")
-    assert parameters(model) == count == 33_724_618  # 38.6 M in table 1
+    assert parameters(model) == count == 33_724_618  # Huang et al. 2017 print 38.6 M
     assert sum(longest(each) for each in model.blocks) == 20
+
+
+@pytest.mark.parametrize(
+    ("columns", "million"), [(1, 0.3), (2, 0.8), (3, 2.1), (4, 4.8), (5, 10.2), (6, 21.1)]
+)
+def test_the_rule_of_expansion_gives_the_published_counts_of_thin_networks(columns, million):
+    """Larsson et al. 2017, table 3: CIFAR-100."""
+    with torch.device("meta"):
+        model = create_model(
+            "fractalnet20_cifar", widths=(16, 32, 64, 128, 128), columns=columns, num_classes=100
+        )
+    assert round(parameters(model) / 1e6, 1) == million
+    assert sum(longest(each) for each in model.blocks) == 5 * 2 ** (columns - 1)
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])

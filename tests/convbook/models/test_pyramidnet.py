@@ -43,7 +43,7 @@ def test_parameters_are_those_of_a_hand_count(name):
 
 
 def function(model: nn.Module, images: Tensor, bottleneck: bool) -> Tensor:
-    """The network from its tensors in their order, as section 3 and figure 6d describe it, in training."""
+    """The network from its tensors in their order, as figures 1 and 6d describe it, in training."""
     state = model.parameters()
 
     def norm(x: Tensor) -> Tensor:
