@@ -44,11 +44,7 @@ def fewer_than_networks_for_imagenet() -> str:
 
     On CIFAR-10, where the accuracies are compared, the residual network beside it is the smaller one.
     """
-    from torchvision.models import vgg16
-
-    ours = count_params("simplenet_cifar")
-    with torch.device("meta"):
-        vgg = count_params(vgg16(weights=None))
+    ours, vgg = count_params("simplenet_cifar"), count_params("vgg16")
     deep, cifar = count_params("resnet152"), count_params("resnet110_cifar")
     assert round(vgg / ours) == 25 and round(deep / ours) == 11
     assert cifar < ours
@@ -83,8 +79,9 @@ def squeezenet_improves_below_its_baseline() -> str:
         old = count_params(squeezenet1_0(num_classes=100))
     assert round(count / 1000) != 768 and round(old / 1024) == 768
     return (
-        f"With SAF pooling {pooled}%, without {without}%, and the same network elsewhere {plain}%. SqueezeNet "
-        f"1.1 has {count:,} parameters; 1.0 with 100 classes has {old:,}, or {old / 1024:.1f} times 1,024."
+        f"With SAF pooling {pooled}%, without {without}%, and the same network elsewhere {plain}%. "
+        f"SqueezeNet 1.1 has {count:,} parameters; 1.0 with 100 classes has {old:,}, or {old / 1024:.1f} "
+        "times 1,024."
     )
 
 
@@ -190,7 +187,7 @@ def dead_units_stay_dead() -> str:
     alive = []
     for rate in (0.0, 0.2, 0.5):
         layer = nn.Linear(20, 50)
-        nn.init.constant_(layer.bias[:10], -100.0)  # type: ignore[arg-type]
+        nn.init.constant_(layer.bias[:10], -100.0)
         unit = nn.Sequential(nn.Dropout(rate), layer, nn.ReLU(), nn.Dropout(rate))
         unit(torch.randn(1000, 20)).sum().backward()
         assert layer.weight.grad is not None
