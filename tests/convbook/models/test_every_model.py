@@ -84,7 +84,9 @@ def test_wrong_channels_and_missing_batch_are_refused(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_every_parameter_gets_a_finite_gradient(name):
     model, images = small(name)
-    nn.functional.cross_entropy(model(images), torch.tensor([1, 4])).backward()
+    logits = model(images)
+    labels = torch.tensor([1, 4]).view(2, *[1] * (logits.ndim - 2))  # of every pixel, where it is dense
+    nn.functional.cross_entropy(logits, labels.expand(2, *logits.shape[2:])).backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key

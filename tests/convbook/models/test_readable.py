@@ -2,7 +2,6 @@
 
 import io
 import keyword
-import re
 import tokenize
 from collections import defaultdict
 from pathlib import Path
