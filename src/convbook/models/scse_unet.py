@@ -119,7 +119,10 @@ class SCSEUNet(nn.Module):
         return self.classifier(x)
 
 
-VARIANTS: dict[str, dict[str, str]] = {"scse_unet": {"attention": "scse"}}
+VARIANTS: dict[str, dict[str, str | None]] = {
+    "scse_unet": {"attention": "scse"},
+    "plain_unet": {"attention": None},  # its twin without gates
+}
 
 register(
     SCSEUNet,
