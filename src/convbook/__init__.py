@@ -8,11 +8,11 @@ Images are ``(N, C, H, W)`` everywhere.
 
 from importlib.metadata import PackageNotFoundError, version
 
-from convbook.models import create_model, describe, list_models
+from convbook.models import create_model, describe, list_models, load_torchvision_weights
 
 try:
     __version__ = version("convbook")
 except PackageNotFoundError:  # run from a copy of the source that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["__version__", "create_model", "describe", "list_models"]
+__all__ = ["__version__", "create_model", "describe", "list_models", "load_torchvision_weights"]

@@ -152,6 +152,36 @@ def claims(paper: str | None, model: str | None, form: str) -> None:
         fail("\n".join(ledger.explain(verdict) for verdict in surprises), 1)
 
 
+@main.command()
+@click.argument("names", nargs=-1, required=True, metavar="NETWORK NETWORK...")
+@click.option("--image-size", type=click.IntRange(min=1), help="Pixels a side (default: each paper's own).")
+@click.option("--depth", type=click.IntRange(min=1), help="Sum up modules below this level.")
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Timed passes.")
+@click.option("--no-time", is_flag=True, help="Counts only: quick, and takes no memory.")
+@click.option("--device", default="cpu", show_default=True, help="Where to time: cpu or cuda.")
+@click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table")
+@plainly
+def compare(
+    names: tuple[str, ...],
+    image_size: int | None,
+    depth: int | None,
+    repeats: int,
+    no_time: bool,
+    device: str,
+    form: str,
+) -> None:
+    """Set networks side by side, layer by layer: parameters, MACs, memory, receptive field, time."""
+    from courseware import comparison
+
+    found = comparison.compare(
+        names, image_size=image_size, depth=depth, repeats=repeats, time=not no_time, device=device
+    )
+    if form == "table":
+        comparison.print_table(found)
+    else:
+        click.echo(comparison.as_json(found) if form == "json" else found.to_markdown())
+
+
 @main.command("new-chapter")
 @click.argument("name")
 @plainly

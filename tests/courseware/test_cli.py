@@ -224,3 +224,35 @@ def test_importing_the_command_line_imports_nothing_slow():
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parent
     )
     assert done.stdout.strip() == "set()", done.stderr
+
+
+def test_compare_prints_totals_and_layers_side_by_side(course_command):
+    result = course_command("compare", "resnet20_cifar", "plain20_cifar", "--no-time")
+    assert result.exit_code == 0
+    total = next(line for line in result.output.splitlines() if line.startswith("resnet20_cifar"))
+    assert [cell.strip() for cell in total.split("│")][1:3] == ["270k", "40.6M"]
+    row = next(line for line in result.output.splitlines() if "layer2.0.conv1" in line)
+    assert row.count("layer2.0.conv1") == 2 and "…" not in result.output
+    assert (
+        json.loads(
+            course_command(
+                "compare", "resnet20_cifar", "plain20_cifar", "--no-time", "--format", "json"
+            ).output
+        )[1]["total"]["params"]
+        == 269_722
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resnet18",), "two networks or more"),
+        (("resnet18", "resnet19"), "did you mean"),
+        (("resnet18", "resnet34", "--image-size", 8), "too small"),
+        (("resnet18", "resnet34", "--device", "tpu"), "take cpu or cuda"),
+    ],
+)
+def test_compare_refuses_in_one_line(course_command, arguments, message):
+    result = course_command("compare", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output and result.output.count("\n") == 1

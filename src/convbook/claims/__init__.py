@@ -7,7 +7,7 @@ listed in :class:`convbook.claims.claim.Claim`.
 
 from convbook.claims.claim import Claim, ClaimError, Paper, load_claims, load_papers
 from convbook.claims.ledger import ledger_html
-from convbook.claims.networks import networks
+from convbook.claims.networks import best_of_each_paper, networks
 from convbook.claims.tables import ClaimTable, table
 from convbook.claims.verify import STATUSES, Verdict, check, verify
 
@@ -18,6 +18,7 @@ __all__ = [
     "ClaimTable",
     "Paper",
     "Verdict",
+    "best_of_each_paper",
     "check",
     "ledger_html",
     "load_claims",

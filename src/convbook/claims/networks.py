@@ -5,8 +5,9 @@ from typing import Any
 from convbook.claims.claim import Claim, load_claims
 from convbook.claims.quantities import profile_of
 from convbook.models import describe, list_models
+from convbook.models.registry import IMAGENET
 
-__all__ = ["networks"]
+__all__ = ["best_of_each_paper", "networks"]
 
 
 def networks() -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def networks() -> list[dict[str, Any]]:
     rows = []
     for name in list_models():
         spec = describe(name)
-        if spec.input_size != (3, 224, 224):
+        if spec.num_classes != IMAGENET["num_classes"]:
             continue
         size = profile_of(name, {})
         errors = sorted(found.get(name, []), key=lambda c: "single crop" not in c.protocol)
@@ -39,6 +40,18 @@ def networks() -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: (row["year"], row["params"]))
+
+
+def best_of_each_paper(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keep, of the networks that one paper published with an error, the one with the lowest."""
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row["top1_error"] is None:
+            continue
+        key = describe(row["name"]).paper
+        if key not in best or row["top1_error"] < best[key]["top1_error"]:
+            best[key] = row
+    return list(best.values())
 
 
 def _error(claim: Claim) -> float:

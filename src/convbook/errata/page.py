@@ -25,7 +25,7 @@ def errata_markdown() -> str:
     findings = [settle(each.number) for each in load_errata()]
     counts = Counter(finding.erratum.kind for finding in findings)
     summary = "\n".join(f"- **{counts[kind]}** {kind}: {meaning}" for kind, meaning in KINDS.items())
-    parts = [f"{len(findings)} statements were looked into:\n\n{summary}\n"]
+    parts = [f"## At a glance\n\n{len(findings)} statements were looked into:\n\n{summary}\n"]
     for subject, heading in SUBJECTS.items():
         of_subject = [f for f in findings if f.erratum.subject == subject and f.erratum.compute]
         parts += [f"## {heading}\n", *map(_section, of_subject)]
@@ -41,7 +41,7 @@ def _section(finding: Finding) -> str:
         f"(erratum-{each.number})=",
         f"### {each.number}. {each.title}",
         "",
-        f"*{each.kind.capitalize()}.* {each.said} ({each.source}.)",
+        f"*{each.kind.capitalize()}*, in {each.source}: {each.said}",
         "",
         f"{each.right}{sources}",
         "",

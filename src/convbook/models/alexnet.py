@@ -5,9 +5,23 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from convbook.layers.classifier import three_linear
+from convbook.layers.convolution import check_groups
 from convbook.layers.image import require_image
 from convbook.layers.initial import small_normal
+from convbook.layers.response_norm import response_norm as krizhevsky_norm
 from convbook.models.registry import IMAGENET, register
+
+
+def five_widths(widths: Sequence[int]) -> Sequence[int]:
+    """The widths, if there is one for each of the five convolutions.
+
+    Raises:
+        ValueError: if there are more or fewer.
+    """
+    if len(widths) != 5:
+        raise ValueError(f"widths={tuple(widths)} must be five numbers, one a convolution")
+    return widths
 
 
 class AlexNet(nn.Module):
@@ -20,6 +34,7 @@ class AlexNet(nn.Module):
         widths: channels of the five convolutions.
         groups: 2 for the paper's two towers, 1 for one.
         response_norm: local response normalisation after the first two convolutions.
+        hidden: units of each of the first two linear layers.
         dropout: before the first two linear layers.
         published_init: the paper's section 5: weights from N(0, 0.01), biases of 1 in conv2, conv4, conv5
             and the hidden linear layers. False keeps PyTorch's.
@@ -27,7 +42,7 @@ class AlexNet(nn.Module):
         in_channels: channels of the images.
 
     Raises:
-        ValueError: if the groups do not divide the widths.
+        ValueError: if the widths are not five or the groups do not divide them.
     """
 
     def __init__(
@@ -36,6 +51,7 @@ class AlexNet(nn.Module):
         widths: Sequence[int] = (96, 256, 384, 384, 256),
         groups: int = 2,
         response_norm: bool = True,
+        hidden: int = 4096,
         dropout: float = 0.5,
         published_init: bool = True,
         num_classes: int = 1000,
@@ -43,9 +59,9 @@ class AlexNet(nn.Module):
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
-        w1, w2, w3, w4, w5 = widths
-        # The paper divides by (k + alpha * sum)**beta; PyTorch's alpha is shared out over the 5 neighbours.
-        lrn = [nn.LocalResponseNorm(5, alpha=5 * 1e-4, beta=0.75, k=2.0)] if response_norm else []
+        w1, w2, w3, w4, w5 = five_widths(widths)
+        check_groups(groups, *widths)
+        lrn = [krizhevsky_norm()] if response_norm else []
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, w1, 11, stride=4, padding=2),  # (N, 96, 55, 55)
             nn.ReLU(inplace=True),
@@ -64,15 +80,7 @@ class AlexNet(nn.Module):
             nn.MaxPool2d(3, stride=2),  # (N, 256, 6, 6)
         )
         self.avgpool = nn.AdaptiveAvgPool2d(6)  # does nothing at 224 and 227; lets other sizes in
-        self.classifier = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(w5 * 6 * 6, 4096),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(4096, 4096),
-            nn.ReLU(inplace=True),
-            nn.Linear(4096, num_classes),
-        )
+        self.classifier = three_linear(w5 * 6 * 6, hidden, num_classes, dropout, dropout_first=True)
         if published_init:
             self._initialise()
 

@@ -1,6 +1,8 @@
-"""LeNet-5 as published (LeCun et al. 1998, section II.B) and as it is usually rebuilt today."""
+"""LeNet-1 (LeCun et al. 1990), LeNet-4 and LeNet-5 (LeCun et al. 1998), and what is called LeNet-5 today."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ def _last_map(image_size: int) -> int:
     """
     side = ((image_size - 4) // 2 - 4) // 2  # two times: a valid 5x5 convolution, then halved
     if side < 1:
-        raise ValueError(f"image_size={image_size} is too small: LeNet-5 needs at least 16")
+        raise ValueError(f"image_size={image_size} is too small: a LeNet needs at least 16")
     return side
 
 
@@ -93,21 +95,104 @@ def map_loss(logits: Tensor, labels: Tensor, rubbish: float = 1.0) -> Tensor:
     return (right + everything.logsumexp(dim=1)).mean()
 
 
+H3_TABLE = [
+    [0],
+    [0, 1],
+    [0, 1],
+    [1],
+    [0, 1],
+    [0, 1],
+    [2],
+    [2, 3],
+    [2, 3],
+    [3],
+    [2, 3],
+    [2, 3],
+]  # table 1, 1990
+PAIRS_TABLE = [[i, (i + step) % 8, (i + 2 * step) % 8] for step in (1, 2) for i in range(8)]  # our choice
+
+
+class EarlyLeNet(nn.Module):
+    """LeNet-1 and LeNet-4: one linear layer, or two, on two pairs of convolution and subsampling.
+
+    (N, in_channels, S, S) -> logits (N, num_classes). The papers squash the outputs as well and train
+    them towards 1 and -1; a squashed output has the same winner.
+
+    LeNet-1 is fixed by LeCun et al. 1990 down to its connection table. Of LeNet-4 the paper of 1998 prints
+    the numbers of maps and units in section III.C, and totals that do not fit them: 17,000 parameters, where
+    120 units that see all 16 maps have 48,120. Which of the eight subsampled maps a map of the second
+    convolution reads is not printed; ours read three each, which meets the 260,000 connections.
+
+    Args:
+        maps: feature maps of the two convolutions; the second has as many as ``table`` has entries.
+        copies: subsampling maps for each map of the first convolution; LeNet-4 has two.
+        table: for each map of the second convolution, the subsampled maps that it reads.
+        hidden: units of the linear layer before the outputs; 0 leaves it out, as LeNet-1 does.
+        image_size: S; 28 for LeNet-1 and 32 for LeNet-4.
+        num_classes: classes to tell apart.
+        in_channels: channels of the images.
+
+    Raises:
+        ValueError: if the image is too small or the table names a map that does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        maps: int = 4,
+        copies: int = 1,
+        table: Sequence[Sequence[int]] = H3_TABLE,
+        hidden: int = 0,
+        image_size: int = 28,
+        num_classes: int = 10,
+        in_channels: int = 1,
+    ) -> None:
+        super().__init__()
+        self.in_channels, self.image_size, self.copies = in_channels, image_size, copies
+        flat = len(table) * _last_map(image_size) ** 2
+        self.c1 = nn.Conv2d(in_channels, maps, 5)
+        self.s2 = Subsample(maps * copies)
+        self.c3 = TableConv2d(maps * copies, table, 5)
+        self.s4 = Subsample(len(table))
+        self.f5 = nn.Linear(flat, hidden) if hidden else None
+        self.output = nn.Linear(hidden or flat, num_classes)
+        for layer in (self.c1, self.f5, self.output):
+            if layer is not None:
+                fan_in_uniform(layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of images, best given with mean 0 and variance 1."""
+        _require_size(x, self.in_channels, self.image_size)
+        x = scaled_tanh(self.c1(x))  # LeNet-1: (N, 4, 24, 24); LeNet-4: (N, 4, 28, 28)
+        x = scaled_tanh(self.s2(x.repeat_interleave(self.copies, dim=1)))  # (N, 4, 12, 12); (N, 8, 14, 14)
+        x = scaled_tanh(self.c3(x))  # (N, 12, 8, 8); (N, 16, 10, 10)
+        x = scaled_tanh(self.s4(x)).flatten(1)  # (N, 12 * 4 * 4); (N, 16 * 5 * 5)
+        if self.f5 is not None:
+            x = scaled_tanh(self.f5(x))  # (N, 120)
+        return self.output(x)
+
+
 @torch.no_grad()
-def connections(model: LeNet5) -> dict[str, int]:
-    """Connections a layer, counted as the paper counts: one a weight and one a bias of every output unit."""
-    layers = {"C1": model.c1, "S2": model.s2, "C3": model.c3, "S4": model.s4, "C5": model.c5}
-    blank = model.c1.weight.new_zeros(1, model.in_channels, model.image_size, model.image_size)
+def connections(model: LeNet5 | EarlyLeNet) -> dict[str, int]:
+    """Connections a layer, counted as the papers count: one a weight and one a bias of every output unit.
+
+    Layers are named as the network names them, in capitals, and LeNet-5's output RBF.
+    """
+    names = {layer: name.upper() for name, layer in model.named_children()}
     counts: dict[str, int] = {}
-    for name, layer in layers.items():
-        blank = layer(blank)
+
+    def count(layer: nn.Module, _: object, output: Tensor) -> None:
+        per_place = sum(p.numel() for p in layer.parameters())
         if isinstance(layer, Subsample):
             per_place = layer.channels * (4 + 1)  # four inputs and a bias a map
-        else:
-            per_place = sum(p.numel() for p in layer.parameters())
-        counts[name] = per_place * blank.shape[2] * blank.shape[3]
-    counts["F6"] = sum(p.numel() for p in model.f6.parameters())
-    counts["RBF"] = model.output.codes.numel()
+        elif isinstance(layer, RBFOutput):
+            names[layer], per_place = "RBF", layer.codes.numel()
+        counts[names[layer]] = per_place * output.shape[2:].numel()
+
+    hooks = [layer.register_forward_hook(count) for layer in names]
+    model(model.c1.weight.new_zeros(1, model.in_channels, model.image_size, model.image_size))
+    for hook in hooks:
+        hook.remove()
     return counts
 
 
@@ -170,17 +255,22 @@ class ModernLeNet5(nn.Module):
         return self.classifier(self.features(x))
 
 
-def _register_lenets() -> None:
-    for name, cls in {"lenet5": LeNet5, "lenet5_modern": ModernLeNet5}.items():
-        register(
-            cls,
-            {name: {}},
-            family="lenet",
-            paper="lecun1998gradient",
-            year=1998,
-            input_size=(1, 32, 32),
-            num_classes=10,
-        )
+def _register(cls: type[nn.Module], name: str, paper: str, year: int, side: int = 32, **kwargs: Any) -> None:
+    """All read grey images of ten digits."""
+    size = (1, side, side)
+    register(cls, {name: kwargs}, family="lenet", paper=paper, year=year, input_size=size, num_classes=10)
 
 
-_register_lenets()
+_register(EarlyLeNet, "lenet1", "lecun1990handwritten", 1990, 28)
+_register(
+    EarlyLeNet,
+    "lenet4",
+    "lecun1998gradient",
+    1998,
+    copies=2,
+    table=PAIRS_TABLE,
+    hidden=120,
+    image_size=32,
+)
+_register(LeNet5, "lenet5", "lecun1998gradient", 1998)
+_register(ModernLeNet5, "lenet5_modern", "lecun1998gradient", 1998)

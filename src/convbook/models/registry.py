@@ -114,11 +114,14 @@ def create_model(
     Raises:
         UnknownModelError: if no network has this name.
         OverrideError: if the class takes no such argument.
+        ValueError: if a count is below 1 or another number below 0; the class refuses what else is wrong.
     """
     spec = describe(name)
     legal = spec.arguments
     for wrong in [key for key in overrides if key not in legal]:
         raise OverrideError(f"{name} takes no argument {wrong!r}; it takes {', '.join(legal)}")
+    for key, value in {"num_classes": num_classes, "in_channels": in_channels, **overrides}.items():
+        _require_positive(name, key, value, inspect.signature(spec.cls).parameters[key].default)
     arguments = {
         **spec.kwargs,
         "num_classes": spec.num_classes if num_classes is None else num_classes,
@@ -126,3 +129,15 @@ def create_model(
         **overrides,
     }
     return spec.cls(**arguments)
+
+
+def _require_positive(name: str, key: str, value: Any, default: Any) -> None:
+    """Counts start at 1, unless the argument's default is 0; rates, shares and multipliers at 0."""
+    numbers = list(value) if isinstance(value, list | tuple) else [value]
+    for number in numbers:
+        if isinstance(number, list | tuple):
+            _require_positive(name, key, number, default)
+        elif isinstance(number, int | float) and not isinstance(number, bool):
+            least = 1 if isinstance(number, int) and not isinstance(default, float) and default != 0 else 0
+            if not number >= least:  # refuses nan as well
+                raise ValueError(f"{name}: {key}={value!r} is not possible: take {least} or more")

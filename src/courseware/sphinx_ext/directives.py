@@ -1,4 +1,4 @@
-"""`{ledger}` and `{timeline}`: what the package computes, drawn while the book is built."""
+"""`{ledger}`, `{errata}` and `{timeline}`: what the package computes, while the book is built."""
 
 from __future__ import annotations
 
@@ -25,8 +25,19 @@ class Ledger(SphinxDirective):
         return [nodes.raw("", claims.ledger_html(), format="html")]
 
 
+class Errata(SphinxDirective):
+    """Every slip of the literature with its computation, by `convbook.errata.errata_markdown`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Settle all slips and parse the page's Markdown: its headings become the page's own."""
+        from convbook.errata import errata_markdown
+
+        self.env.note_reread()
+        return self.parse_text_to_nodes(errata_markdown(), allow_section_headings=True)
+
+
 class Timeline(SphinxDirective):
-    """Year, error and size of each network with a published error: a figure, then the same as a table."""
+    """Year, error and size: the best network of each paper as a figure, then all of them as a table."""
 
     def run(self) -> list[nodes.Node]:
         """Draw the figure into the build's own folder and return it with its table."""
@@ -35,8 +46,9 @@ class Timeline(SphinxDirective):
 
         self.env.note_reread()
         networks: list[Network] = claims.networks()
-        alt = describe(networks)
-        drawn = picture(plots.timeline(networks), alt)
+        best: list[Network] = claims.best_of_each_paper(networks)
+        alt = describe(best)
+        drawn = picture(plots.timeline(best), alt)
         target = Path(self.env.app.doctreedir) / "drawn" / "timeline.svg"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(drawn.data)
@@ -75,7 +87,7 @@ def table(networks: list[Network]) -> str:
         rows.append(f"<tr>{head}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
     heads = ("network", "year", "published top-1 error", "parameters", "MACs")
     return (
-        '<details class="cb-details"><summary>The same as a table</summary><table class="table">'
+        '<details class="cb-details"><summary>All networks as a table</summary><table class="table">'
         "<caption>Networks by year: errors as published, counts as computed</caption><thead><tr>"
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + f"</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
@@ -88,5 +100,6 @@ def _with_error(networks: list[Network]) -> list[Network]:
 
 def setup(app: Sphinx) -> None:
     """Register the directives."""
+    app.add_directive("errata", Errata)
     app.add_directive("ledger", Ledger)
     app.add_directive("timeline", Timeline)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from convbook import create_model, describe, list_models
+from convbook.shapes import ShapesOnly
 
 NAMES = list_models()
 # Small relatives of each class, with every option that a variant uses: quick enough to run for real. The
@@ -25,11 +26,16 @@ def small(key: str, **overrides: object) -> tuple[nn.Module, torch.Tensor]:
     return model, torch.randn(2, 2, side, side)
 
 
+def all_logits(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
+    """What a network is trained on: its logits, or those of every exit where it has early ones."""
+    return model.exits(images) if hasattr(model, "exits") else [model(images)]
+
+
 def assert_learns_on_shapes(model: nn.Module, channels: int, size: tuple[int, int], classes: int) -> None:
     """One logit a class, or one a class and pixel, and a gradient for every parameter."""
-    logits = model(torch.empty(2, channels, *size))
-    assert logits.shape in {(2, classes), (2, classes, *size)}
-    logits.sum().backward()
+    logits = all_logits(model, torch.empty(2, channels, *size))
+    assert {x.shape for x in logits} in ({(2, classes)}, {(2, classes, *size)})
+    sum(x.sum() for x in logits).backward()
     assert [key for key, p in model.named_parameters() if p.grad is None] == []
 
 
@@ -41,7 +47,7 @@ def test_every_class_has_a_small_relative_here():
 @pytest.mark.parametrize("name", NAMES)
 def test_native_images_give_a_logit_a_class_and_gradients(name):
     spec = describe(name)
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesOnly():
         model = create_model(name)
         assert_learns_on_shapes(model, spec.input_size[0], spec.input_size[1:], spec.num_classes)
 
@@ -52,7 +58,7 @@ def test_channels_classes_and_size_are_free(name):
     fixed = "image_size" in describe(name).arguments
     other = {"image_size": height + 16} if fixed else {}
     size = (height + 16, width + 16) if fixed else (height + 32, width + 64)
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesOnly():
         model = create_model(name, in_channels=5, num_classes=7, **other)
         assert_learns_on_shapes(model, 5, size, 7)
 
@@ -60,7 +66,7 @@ def test_channels_classes_and_size_are_free(name):
 @pytest.mark.parametrize("name", sorted({key.partition("+")[0] for key in SMALL}))
 def test_too_small_an_image_is_refused_in_one_line_with_the_least_size(name):
     channels, *_ = describe(name).input_size
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesOnly():
         model = create_model(name).eval()
         with pytest.raises(
             ValueError, match=r"images of 0x0 pixels are too small: at least (\d+)x\1"
@@ -84,9 +90,11 @@ def test_wrong_channels_and_missing_batch_are_refused(name):
 @pytest.mark.parametrize("name", SMALL)
 def test_every_parameter_gets_a_finite_gradient(name):
     model, images = small(name)
-    logits = model(images)
-    labels = torch.tensor([1, 4]).view(2, *[1] * (logits.ndim - 2))  # of every pixel, where it is dense
-    nn.functional.cross_entropy(logits, labels.expand(2, *logits.shape[2:])).backward()
+    loss = torch.zeros(())
+    for logits in all_logits(model, images):
+        labels = torch.tensor([1, 4]).view(2, *[1] * (logits.ndim - 2))  # of every pixel, where it is dense
+        loss = loss + nn.functional.cross_entropy(logits, labels.expand(2, *logits.shape[2:]))
+    loss.backward()
     for key, parameter in model.named_parameters():
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key

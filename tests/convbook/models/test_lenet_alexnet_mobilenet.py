@@ -94,7 +94,7 @@ def test_alexnet_starts_as_section_5_says():
 def test_alexnets_towers_meet_in_conv3_only():
     net = create_model("alexnet", widths=(4, 4, 4, 4, 4))
     assert [m.groups for m in net.features if isinstance(m, nn.Conv2d)] == [1, 2, 1, 2, 2]
-    with pytest.raises(ValueError, match="divisible"):
+    with pytest.raises(ValueError, match="groups=5 does not divide"):
         create_model("alexnet", groups=5)
 
 
