@@ -29,7 +29,8 @@ class ResNet(nn.Module):
             stem puts out ``widths[0]``. The rightmost may be left unused: stages are as many as depths.
         cardinality: groups of a bottleneck's 3x3 convolution.
         base_width: channels a group where the stage's width is 64.
-        attention: None, "se", "cmpe", "cbam" or "scse": applied to each block's branch before the sum.
+        attention: None, "se", "cbam", "scse", "cmpe" (double FC) or its pair views "cmpe_2x1", "cmpe_1x1"
+            and "cmpe_folded": applied to each block's branch before the sum.
         reduction: how much narrower than its channels an attention gate is.
         shortcut: where the shape changes, "A" pads with zeros and "B" projects; "C" always projects.
         residual: False leaves every shortcut out: a plain network.
@@ -121,6 +122,7 @@ def _variants(block: type, depths: dict[str, tuple[int, ...]], **kwargs: Any) ->
 D18, D34, D50, D101, D152 = (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 6, 3), (3, 4, 23, 3), (3, 8, 36, 3)
 SMALL: dict[str, Any] = {"stem": "cifar", "widths": (16, 32, 64)}
 SE: dict[str, Any] = {"attention": "se"}
+CMPE: dict[str, Any] = {"attention": "cmpe"}
 CBAM: dict[str, Any] = {"attention": "cbam"}
 
 RESNETS = {
@@ -156,6 +158,7 @@ SE_RESNETS = {
     **_variants(Bottleneck, {"se_resnet50": D50, "se_resnet101": D101, "se_resnet152": D152}, **SE),
     "se_resnext50_32x4d": RESNEXTS["resnext50_32x4d"] | SE,
 }
+CMPE_CIFAR = {f"cmpe_se_resnet{n}_cifar": RESNETS_CIFAR[f"resnet{n}_cifar"] | CMPE for n in (20, 110)}
 CBAM_RESNETS = {f"cbam_{name}": RESNETS[name] | CBAM for name in ("resnet18", "resnet34", "resnet50")}
 
 
@@ -171,7 +174,7 @@ register(ResNet, RESNEXTS, family="resnext", paper="xie2017aggregated", year=201
 register(ResNet, RESNEXTS_CIFAR, family="resnext", paper="xie2017aggregated", year=2017, **CIFAR)
 register(ResNet, SE_RESNETS, family="se_resnet", paper="hu2018squeeze", year=2018, **IMAGENET)
 register(ResNet, _on_cifar("se"), family="se_resnet", paper="hu2018squeeze", year=2018, **CIFAR)
-register(ResNet, _on_cifar("cmpe"), family="se_resnet", paper="hu2018competitive", year=2018, **CIFAR)
+register(ResNet, CMPE_CIFAR, family="se_resnet", paper="hu2018competitive", year=2018, **CIFAR)
 register(ResNet, CBAM_RESNETS, family="cbam_resnet", paper="woo2018cbam", year=2018, **IMAGENET)
 register(ResNet, _on_cifar("cbam"), family="cbam_resnet", paper="woo2018cbam", year=2018, **CIFAR)
 register(

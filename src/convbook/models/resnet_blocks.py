@@ -1,5 +1,8 @@
 """The two blocks of the ResNet family, with cardinality and attention as options."""
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import Tensor, nn
 
 from convbook.layers.attention import (
@@ -8,13 +11,15 @@ from convbook.layers.attention import (
     ConcurrentSqueezeExcite,
     SqueezeExcite,
 )
+from convbook.layers.competitive import VIEWS, PairViewSqueezeExcite
 from convbook.layers.convolution import conv1x1, conv3x3
 from convbook.layers.drop import make_drop
 from convbook.layers.shortcut import make_shortcut
 
-ATTENTION: dict[str, type[nn.Module]] = {
+ATTENTION: dict[str, Callable[[int, int], nn.Module]] = {
     "se": SqueezeExcite,
     "cmpe": CompetitiveSqueezeExcite,
+    **{f"cmpe_{view}": partial(PairViewSqueezeExcite, view=view) for view in VIEWS},
     "cbam": CBAM,
     "scse": ConcurrentSqueezeExcite,
 }
@@ -65,8 +70,9 @@ class ResidualBlock(nn.Module):
             raise ValueError(
                 f"attention={attention!r} is unknown: take None or one of {', '.join(ATTENTION)}"
             )
-        if attention == "cmpe" and not residual:
-            raise ValueError('attention="cmpe" compares with the identity: it needs residual=True')
+        self.competes = (attention or "").startswith("cmpe")
+        if self.competes and not residual:
+            raise ValueError(f'attention="{attention}" compares with the identity: it needs residual=True')
         if drop_rate and not residual:
             raise ValueError("stochastic_depth drops branches beside a shortcut: it needs residual=True")
         if stride_in not in ("1x1", "3x3"):
@@ -94,10 +100,8 @@ class ResidualBlock(nn.Module):
         """Branch, attention, chance, sum, activation."""
         out = self.branch(x)
         identity = x if self.downsample is None else self.downsample(x)
-        if isinstance(self.attention, CompetitiveSqueezeExcite):
-            out = self.attention(out, identity)
-        elif self.attention is not None:
-            out = self.attention(out)
+        if self.attention is not None:
+            out = self.attention(out, identity) if self.competes else self.attention(out)
         if self.drop is not None:
             out = self.drop(out)
         return self.relu(out + identity) if self.residual else self.relu(out)

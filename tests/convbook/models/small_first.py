@@ -12,7 +12,7 @@ SMALL = {
     "plain20_cifar": ({"depths": (1, 1, 1), "widths": (8, 16, 32)}, 17),
     "resnext29_8x64d_cifar": ({"depths": (1, 1), "widths": (16, 32), "cardinality": 2}, 17),
     "se_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
-    "cmpe_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
+    "cmpe_se_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
     "cbam_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
     "scse_resnet20_cifar": ({"depths": (1, 1, 1)}, 17),
     "mobilenet_v1": ({"width_mult": 0.25, "stem_stride": 1}, 18),
