@@ -80,6 +80,8 @@ def field_after(name: str, args: Any, fields: MutableMapping[Tensor, Field], out
         if name in _POOLS:
             stride, padding, dilation = (_argument(args, i) for i in _POOLS[name])
             return _windows(field, args[1], stride or args[1], padding or 0, dilation or 1)
+        if name == "deform_conv2d":
+            return None  # it reads where the image tells it to
         if name in ("_adaptive_avg_pool2d", "adaptive_max_pool2d"):
             return _adaptive(field, here, there)
         if name == "constant_pad_nd":

@@ -71,12 +71,13 @@ def _shape(name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> Shape | 
         return _joined(tensors, args[1] % x.ndim if len(args) > 1 else 0)
     if name == "convolution" and not args[6] and x.ndim == 4 and x.shape[1] == args[1].shape[1] * args[8]:
         return _slid((x.shape[0], args[1].shape[0]), x.shape[2:], args[1].shape[2:], *args[3:6])
-    if name == "max_pool2d_with_indices" and x.ndim == 4 and len(args) < 6:  # the sixth is ceil_mode
-        _, kernel, stride, padding, dilation = (*args, None, None, None)[:5]
-        return _slid(x.shape[:2], x.shape[2:], kernel, stride or kernel, padding or 0, dilation or 1)
-    if name in ("avg_pool2d", "avg_pool3d") and x.ndim == 2 + int(name[-2]) and not any(args[4:5]):
-        _, kernel, stride, padding = (*args, None, None)[:4]
-        return _slid(x.shape[:2], x.shape[2:], kernel, stride or kernel, padding or 0, 1)
+    if name == "max_pool2d_with_indices" and x.ndim == 4:
+        _, kernel, stride, padding, dilation, ceil = (*args, None, None, None, None)[:6]
+        settings = (kernel, stride or kernel, padding or 0, dilation or 1)
+        return _slid(x.shape[:2], x.shape[2:], *settings, ceil=bool(ceil))
+    if name in ("avg_pool2d", "avg_pool3d") and x.ndim == 2 + int(name[-2]):
+        _, kernel, stride, padding, ceil = (*args, None, None, None)[:5]
+        return _slid(x.shape[:2], x.shape[2:], kernel, stride or kernel, padding or 0, 1, ceil=bool(ceil))
     return None
 
 
@@ -88,11 +89,18 @@ def _joined(tensors: list[Tensor], axis: int) -> Shape | None:
     return (*shape[:axis], total, *shape[axis + 1 :]) if len(others) == 1 else None
 
 
-def _slid(outer: Sequence[int], sizes: Any, *settings: Any) -> Shape | None:
+def _slid(outer: Sequence[int], sizes: Any, *settings: Any, ceil: bool = False) -> Shape | None:
     """Shape after a sliding window of kernel, stride, padding, dilation; None if nothing is left."""
     each = [_each(value, len(sizes)) for value in settings]
-    sides = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in zip(sizes, *each, strict=True)]
+    sides = [_places(n, k, s, p, d, ceil) for n, k, s, p, d in zip(sizes, *each, strict=True)]
     return (*outer, *sides) if min(sides) > 0 else None
+
+
+def _places(n: int, k: int, s: int, p: int, d: int, ceil: bool) -> int:
+    """Places of a window on one axis; with ``ceil`` the last may hang over, but not start outside."""
+    room = n + 2 * p - d * (k - 1) - 1
+    places = (-(-room // s) if ceil else room // s) + 1
+    return places - 1 if ceil and (places - 1) * s >= n + p else places
 
 
 def _each(value: int | Sequence[int], axes: int) -> Sequence[int]:

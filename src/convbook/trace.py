@@ -59,9 +59,8 @@ class _Watch(ShapesOnly):
         known = self.trace.fields
         sources = {a: known[a] for a in tree_leaves((args, kwargs)) if isinstance(a, Tensor) and a in known}
         if sources:
+            lost = None in sources.values()  # what one source sees cannot be told: nor what the result does
             for result in tree_leaves(out):
                 if isinstance(result, Tensor):
-                    field = field_after(packet.__name__, args, sources, result)
-                    if field is not None:
-                        known[result] = field
+                    known[result] = None if lost else field_after(packet.__name__, args, sources, result)
         return out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from convbook.claims.depth import depth
 from convbook.models import create_model, describe
 from convbook.profile import LayerRow, Profile, profile
 from convbook.shapes import ShapesOnly
@@ -53,7 +54,11 @@ Overrides = tuple[tuple[str, Any], ...]
 
 
 def _frozen(overrides: dict[str, Any]) -> Overrides:
-    return tuple(sorted((k, tuple(v) if isinstance(v, list) else v) for k, v in overrides.items()))
+    return tuple(sorted((key, _hashable(value)) for key, value in overrides.items()))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 @lru_cache(maxsize=512)
@@ -113,13 +118,27 @@ def _count_weights(module: nn.Module) -> int:
     return module.weight.numel() if isinstance(module, nn.Conv2d | nn.Linear) else 0
 
 
+BESIDE = {"downsample", "attention", "gate"}
+
+
 def _weight_layers(claim: "Claim") -> float:
     """Layers with weights as papers count them: projections on shortcuts and gates stand beside the path."""
     return sum(
         1
         for r in _this(claim).rows
-        if r.kind in ("Conv2d", "Linear") and ".downsample" not in r.name and ".attention" not in r.name
+        if r.kind in ("Conv2d", "Linear") and not BESIDE.intersection(r.name.split("."))
     )
+
+
+def _depth(claim: "Claim") -> float:
+    """The longest path; other than ``layers`` it counts branches that run side by side only once."""
+    network = _build(claim.model, _frozen(claim.overrides))
+    return depth(network, claim.input_size or describe(claim.model).input_size)
+
+
+def _depth_added(claim: "Claim") -> float:
+    network = _build(claim.baseline, _frozen(claim.baseline_overrides))
+    return _depth(claim) - depth(network, claim.baseline_input_size or describe(claim.baseline).input_size)
 
 
 def _connections(claim: "Claim") -> float:
@@ -218,6 +237,8 @@ QUANTITIES: dict[str, Quantity] = {
     "connections": Quantity("connections", _connections),
     "neurons": Quantity("units", _neurons),
     "layers": Quantity("layers with weights", _weight_layers),
+    "depth": Quantity("layers with weights on the longest path", _depth),
+    "depth_added": Quantity("layers added to the longest path", _depth_added, needs_baseline=True),
     "output_size": Quantity("side of the output", _side, needs_layer=True),
     "output_channels": Quantity("output channels", _channels, needs_layer=True),
     "stride": Quantity("stride", _stride, needs_layer=True),
@@ -257,6 +278,7 @@ QUANTITIES: dict[str, Quantity] = {
         "error on MNIST, distorted copies in training", unit="%", why=_SMALL.format("distorted MNIST")
     ),
     "mean_iou": Quantity("mean intersection over union", unit="%", why=_SMALL.format("dense labels")),
+    "fasteval14k_map": Quantity("MAP@100 on FastEval14k", why="takes training on Google's own JFT images"),
     "milliseconds": Quantity("time", unit="ms", why=_CLOCK),
     "images_per_second": Quantity("images a second", why=_CLOCK),
     "batches_per_second": Quantity("batches a second", why=_CLOCK),

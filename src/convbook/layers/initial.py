@@ -10,6 +10,8 @@ def he_normal(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.ConvTranspose2d):  # PyTorch takes its outputs for inputs
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
 
 def fan_in_uniform(layer: Weighted) -> None:
@@ -20,7 +22,7 @@ def fan_in_uniform(layer: Weighted) -> None:
 
 
 def small_normal(layer: Weighted, bias: float = 0.0, std: float = 0.01) -> None:
-    """Weights from N(0, 0.01**2), biases constant (Krizhevsky et al. 2012, section 5)."""
+    """Weights from N(0, std**2), biases constant (Krizhevsky et al. 2012, section 5)."""
     nn.init.normal_(layer.weight, 0, std)
     fill_bias(layer, bias)
 
@@ -36,4 +38,12 @@ def glorot_uniform(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, Weighted):
             nn.init.xavier_uniform_(module.weight)
+            fill_bias(module, 0.0)
+
+
+def fan_in_variance(network: nn.Module) -> None:
+    """Weights uniform with variance 1 / fan-in, biases 0: what Caffe calls xavier."""
+    for module in network.modules():
+        if isinstance(module, Weighted):
+            nn.init.kaiming_uniform_(module.weight, nonlinearity="linear")
             fill_bias(module, 0.0)

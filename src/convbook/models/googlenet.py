@@ -78,7 +78,7 @@ class AuxiliaryHead(nn.Module):
 class GoogLeNet(nn.Module):
     """A stem, nine Inception modules, global average pooling, one linear layer.
 
-    (N, in_channels, H, W) -> logits (N, num_classes). Modules are called as in torchvision. The paper
+    (N, in_channels, H, W) -> logits (N, num_classes). Modules are called nearly as in torchvision. The paper
     writes of no initialisation and gives no constants for the response normalisation that its figure 3
     draws: he_normal and Caffe's constants stand here.
 
@@ -120,8 +120,7 @@ class GoogLeNet(nn.Module):
         lrn = [] if norm else [nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)]
         self.conv1 = build.conv(in_channels, first, 7, 2)  # (N, 64, 112, 112)
         self.maxpool1 = nn.Sequential(nn.MaxPool2d(3, 2, ceil_mode=True), *lrn)
-        self.conv2 = build.conv(first, reduced, 1)
-        self.conv3 = build.conv(reduced, channels, 3)  # (N, 192, 56, 56)
+        self.conv2 = nn.Sequential(build.conv(first, reduced, 1), build.conv(reduced, channels, 3))
         self.maxpool2 = nn.Sequential(*lrn, nn.MaxPool2d(3, 2, ceil_mode=True))
         pools = [3, 3]
         self.body = list(modules)
@@ -150,7 +149,7 @@ class GoogLeNet(nn.Module):
         """Logits of images; with ``aux``, in training, those of the auxiliary heads as well."""
         require_image(x, self.in_channels, self.least_training if self.training else self.least)
         x = self.maxpool1(self.conv1(x))  # 224: (N, 64, 56, 56)
-        x = self.maxpool2(self.conv3(self.conv2(x)))  # (N, 192, 28, 28)
+        x = self.maxpool2(self.conv2(x))  # (N, 192, 28, 28)
         extra = []
         for name in self.body:
             x = self.get_submodule(name)(x)  # 28, 14, 7
@@ -168,6 +167,8 @@ def _least(side: int, pools: Sequence[int]) -> int:
 
 
 NAMES = {  # torchvision's -> ours: branch, step, then convolution or normalisation
+    r"^conv2\.": "conv2.0.",
+    r"^conv3\.": "conv2.1.",
     r"\.conv\.weight": ".0.weight",
     r"\.bn\.": ".1.",
     r"\.branch1\.": ".0.0.",

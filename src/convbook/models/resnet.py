@@ -1,8 +1,8 @@
 """ResNet and its kin: plain twins, ResNeXt, and the same bodies with attention.
 
 He et al. 2016 (residual), Xie et al. 2017 (cardinality), Hu et al. 2018 (squeeze-and-excitation),
-Woo et al. 2018 (CBAM), Roy et al. 2018 (scSE). One class builds them all; parameters are named as
-in torchvision, so that its weights load.
+Woo et al. 2018 (CBAM), Roy et al. 2018 (scSE), and stochastic depth as an option. One class builds them
+all; parameters are named as in torchvision, so that its weights load.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from convbook.layers.drop import linear_decay
 from convbook.layers.image import require_image
 from convbook.layers.initial import he_normal
 from convbook.models.registry import CIFAR, IMAGENET, register
@@ -34,6 +35,8 @@ class ResNet(nn.Module):
         residual: False leaves every shortcut out: a plain network.
         stem: "imagenet" (7x7 at stride 2, then pooling) or "cifar" (3x3 at stride 1).
         stride_in: which convolution of a bottleneck strides, "3x3" or "1x1".
+        stochastic_depth: how often training drops the last block's branch; rates of the others grow linearly
+            up to it (Huang et al. 2016, section 3). The paper takes 0.5.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
 
@@ -55,6 +58,7 @@ class ResNet(nn.Module):
         residual: bool = True,
         stem: str = "imagenet",
         stride_in: str = "3x3",
+        stochastic_depth: float = 0.0,
         num_classes: int = 1000,
         in_channels: int = 3,
     ) -> None:
@@ -84,12 +88,13 @@ class ResNet(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = pool
 
+        rates = iter(linear_decay(stochastic_depth, sum(depths)))
         self.stages = [f"layer{i}" for i in range(1, len(depths) + 1)]
         for i, (name, depth, width) in enumerate(zip(self.stages, depths, widths, strict=False)):
             blocks = []
             for j in range(depth):
                 stride = 2 if i > 0 and j == 0 else 1
-                blocks.append(block(channels, width, stride, **options))
+                blocks.append(block(channels, width, stride, drop_rate=next(rates), **options))
                 channels = width * block.expansion
             self.add_module(name, nn.Sequential(*blocks))
 
@@ -126,7 +131,7 @@ RESNETS = {
 RESNETS_CIFAR = {  # 6 n + 2 layers
     **_variants(
         BasicBlock,
-        {f"resnet{6 * n + 2}_cifar": (n, n, n) for n in (3, 5, 7, 9, 18)},
+        {f"resnet{6 * n + 2}_cifar": (n, n, n) for n in (3, 5, 7, 9, 18, 200)},
         shortcut="A",
         **SMALL,
     ),

@@ -9,6 +9,7 @@ from convbook.layers.attention import (
     SqueezeExcite,
 )
 from convbook.layers.convolution import conv1x1, conv3x3
+from convbook.layers.drop import make_drop
 from convbook.layers.shortcut import make_shortcut
 
 ATTENTION: dict[str, type[nn.Module]] = {
@@ -36,6 +37,7 @@ class ResidualBlock(nn.Module):
         base_width: channels a group where ``width`` is 64 (bottleneck only).
         stride_in: the convolution that strides, "1x1" as published in 2016 or "3x3" as everyone builds
             it since (bottleneck only).
+        drop_rate: probability that training drops the branch, see :mod:`convbook.layers.drop`.
 
     Raises:
         ValueError: if an option is unknown or does not fit the block.
@@ -56,6 +58,7 @@ class ResidualBlock(nn.Module):
         cardinality: int = 1,
         base_width: int = 64,
         stride_in: str = "3x3",
+        drop_rate: float = 0.0,
     ) -> None:
         super().__init__()
         if attention is not None and attention not in ATTENTION:
@@ -64,6 +67,8 @@ class ResidualBlock(nn.Module):
             )
         if attention == "cmpe" and not residual:
             raise ValueError('attention="cmpe" compares with the identity: it needs residual=True')
+        if drop_rate and not residual:
+            raise ValueError("stochastic_depth drops branches beside a shortcut: it needs residual=True")
         if stride_in not in ("1x1", "3x3"):
             raise ValueError(f'stride_in={stride_in!r} is unknown: take "1x1" or "3x3"')
         out_channels = width * self.expansion
@@ -72,6 +77,7 @@ class ResidualBlock(nn.Module):
         strides = (stride, 1) if stride_in == "1x1" else (1, stride)
         self.build_branch(in_channels, width, strides, cardinality, base_width)
         self.attention = ATTENTION[attention](out_channels, reduction) if attention else None
+        self.drop = make_drop(drop_rate)
         self.downsample = make_shortcut(shortcut, in_channels, out_channels, stride) if residual else None
 
     def build_branch(
@@ -85,13 +91,15 @@ class ResidualBlock(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        """Branch, attention, sum, activation."""
+        """Branch, attention, chance, sum, activation."""
         out = self.branch(x)
         identity = x if self.downsample is None else self.downsample(x)
         if isinstance(self.attention, CompetitiveSqueezeExcite):
             out = self.attention(out, identity)
         elif self.attention is not None:
             out = self.attention(out)
+        if self.drop is not None:
+            out = self.drop(out)
         return self.relu(out + identity) if self.residual else self.relu(out)
 
 

@@ -57,7 +57,7 @@ def test_weights_of_another_network_are_refused_in_one_line():
         deeper = torchvision_models.resnet34()
     with pytest.raises(WeightsError, match=r"ResNet has no classifier\.1\.bias.* and \d+ more: are these"):
         load_torchvision_weights(ours, other.state_dict())
-    with pytest.raises(WeightsError, match="ResNet has no layer1.2.bn1.bias") as caught:
+    with pytest.raises(WeightsError, match=r"ResNet has no layer1\.2\.bn1\.bias") as caught:
         load_torchvision_weights(ours, deeper.state_dict())
     assert "\n" not in str(caught.value)
     with pytest.raises(WeightsError, match="the weights lack"):
