@@ -42,8 +42,9 @@ dropped(
     papers=("howard2017mobilenets", "chollet2017xception"),
 )
 def depthwise_is_half_of_separable() -> str:
-    """One channel a group is the depthwise half. It never mixes channels: the 1×1 convolution behind it
-    does, and holds most of the weights and operations.
+    """One channel a group is the depthwise half.
+
+    It never mixes channels: the 1×1 convolution behind it does, and holds most of the weights and operations.
     """
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -71,8 +72,9 @@ def depthwise_is_half_of_separable() -> str:
     papers=("simonyan2015very", "he2016deep", "huang2017densely"),
 )
 def bars_are_not_the_papers_numbers() -> str:
-    """None of these is a number of the network's own paper, and the papers' own differ by protocol: one
-    crop, ten, or many scales. What comes near 79.6 % is the 20.26 % error of a later, wider DenseNet-264
+    """None of these is a number of the network's own paper.
+
+    The papers' own differ by protocol: one crop, ten, or many scales. What comes near 79.6 % is the 20.26 % error of a later, wider DenseNet-264
     with 73 million parameters, described in arXiv:1707.06990.
     """
     bars = {
@@ -89,8 +91,8 @@ def bars_are_not_the_papers_numbers() -> str:
     wider = count_params("densenet264", growth_rate=48)
     assert round(wider / 1e6) == 73
     return (
-        f"The papers print, in per cent, {'; '.join(printed)}. DenseNet-264 with a growth rate of 48, not the "
-        f"published 32, has {wider:,} parameters."
+        f"The papers print, in per cent, {'; '.join(printed)}. DenseNet-264 with a growth rate of 48, not "
+        f"the published 32, has {wider:,} parameters."
     )
 
 
@@ -103,8 +105,9 @@ def bars_are_not_the_papers_numbers() -> str:
     papers=("huang2018multi",),
 )
 def orals_are_not_acceptances() -> str:
-    """The programme committee counted 935 submissions, 23 orals and 314 posters. The share of orals is not
-    an acceptance rate. Rank 4 is the paper's place by mean review, weighted by confidence, before any
+    """The share of orals is not an acceptance rate.
+
+    The programme committee counted 935 submissions, 23 orals and 314 posters. Rank 4 is the paper's place by mean review, weighted by confidence, before any
     decision; and its title ends in "for resource efficient image classification".
     """
     submissions, orals, posters = 935, 23, 314

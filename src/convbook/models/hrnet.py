@@ -67,7 +67,7 @@ class ExchangeModule(nn.Module):
 
 
 class HRNet(nn.Module):
-    """Stem, four stages of one to four branches, and the classification head of Wang et al., figure 4d.
+    """Stem, four stages of one to four branches, and the classification head of the authors' code.
 
     (N, in_channels, H, W) -> logits (N, num_classes); :meth:`features` gives the maps themselves. Sides
     that 32 does not divide are rounded up at each halving and the enlarged maps cropped to fit; the
