@@ -1,4 +1,4 @@
-"""Convolutional neural fabrics (Saxena and Verbeek 2016): a lattice of layers and scales with all paths in it.
+"""Convolutional neural fabrics (Saxena and Verbeek 2016): a lattice of layers and scales, all paths in it.
 
 Every node adds up 3x3 convolutions of its neighbours in the layer before, on its own scale, the finer and
 the coarser one. A chain-shaped network is one path through the lattice; training weighs all of them.
@@ -78,7 +78,7 @@ def near(scale: int, scales: int) -> list[int]:
 
 
 class Fabric(nn.Module):
-    """A fabric for classification: in at the finest scale of the first layer, out at the coarsest of the last.
+    """A fabric that classifies: in at the finest scale of the first layer, out at the coarsest of the last.
 
     (N, in_channels, H, W) -> logits (N, num_classes). Inside the first layer edges lead down, so the image
     reaches every scale; inside the last one they lead down again, so every scale reaches the output
@@ -117,8 +117,8 @@ class Fabric(nn.Module):
             raise ValueError(f'wiring={wiring!r} is unknown: take "dense" or "sparse"')
         if layers < 2 or scales < 1 or channels < 1:
             raise ValueError(
-                f"layers={layers}, scales={scales}, channels={channels}: take 2 layers or more, and 1 or more of "
-                "the others"
+                f"layers={layers}, scales={scales}, channels={channels}: take 2 layers or more and 1 or more "
+                "of the others"
             )
         self.in_channels, self.layers, self.scales = in_channels, layers, scales
         self.stem = nn.Sequential(

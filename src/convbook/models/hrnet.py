@@ -6,6 +6,7 @@ size. Parameters are named as in the authors' code, so timm's state dicts load a
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -66,7 +67,7 @@ class ExchangeModule(nn.Module):
 
 
 class HRNet(nn.Module):
-    """Stem, four stages of one to four branches, and the classification head of Wang et al., figure 4d.
+    """Stem, four stages of one to four branches, and the classification head of the authors' code.
 
     (N, in_channels, H, W) -> logits (N, num_classes); :meth:`features` gives the maps themselves. Sides
     that 32 does not divide are rounded up at each halving and the enlarged maps cropped to fit; the
@@ -106,8 +107,8 @@ class HRNet(nn.Module):
         super().__init__()
         if len(head_widths) != len(modules) + 1 or min(modules, default=0) < 1:
             raise ValueError(
-                f"modules={tuple(modules)} ends in {len(modules) + 1} branches: take counts of 1 or more, and "
-                f"as many head_widths, not {tuple(head_widths)}"
+                f"modules={tuple(modules)} ends in {len(modules) + 1} branches: take counts of 1 or more, "
+                f"and as many head_widths, not {tuple(head_widths)}"
             )
         self.in_channels = in_channels
         self.conv1 = conv3x3(in_channels, stem_width, 2)
@@ -133,9 +134,7 @@ class HRNet(nn.Module):
             nn.Sequential(Bottleneck(channels, inner))
             for channels, inner in zip(widths, head_widths, strict=True)
         )
-        self.downsamp_modules = nn.ModuleList(
-            biased(fine, coarse, 3, 2) for fine, coarse in zip(wide, wide[1:], strict=False)
-        )
+        self.downsamp_modules = nn.ModuleList(biased(fine, coarse, 3, 2) for fine, coarse in pairwise(wide))
         self.final_layer = biased(wide[-1], head_channels, 1, 1)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(head_channels, num_classes)

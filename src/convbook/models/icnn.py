@@ -1,4 +1,4 @@
-"""Interlinked CNN for face parsing (Zhou et al. 2015): one row of convolutions a scale, linked at every layer.
+"""Interlinked CNN for face parsing (Zhou et al. 2015): a row of convolutions a scale, linked layer by layer.
 
 Between two convolutions each row reads, beside its own maps, the finer row's pooled and the coarser row's
 enlarged. At the end the rows are folded into the finest, which names a class for every pixel.
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from convbook.layers.image import require_image
+from convbook.layers.initial import fill_bias
 from convbook.layers.scales import enlarge
 from convbook.models.registry import register
 
@@ -85,7 +86,8 @@ class ICNN(nn.Module):
             )
         if kernel_size % 2 == 0 or last_kernel_size % 2 == 0:
             raise ValueError(
-                f"kernel_size={kernel_size} and last_kernel_size={last_kernel_size} must be odd to keep the size"
+                f"kernel_size={kernel_size} and last_kernel_size={last_kernel_size}: take odd ones, which "
+                "keep the size"
             )
         self.in_channels, k = in_channels, kernel_size
         rows = range(len(widths))
@@ -104,7 +106,7 @@ class ICNN(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):  # tanh: Glorot's range
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                fill_bias(module, 0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of every pixel."""

@@ -5,7 +5,7 @@ coarse as the last one does. An easy image can leave early; :mod:`convbook.adapt
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -88,7 +88,7 @@ class MSDNet(nn.Module):
 
     Raises:
         ValueError: if there is no layer in front of a classifier, the growth cannot be halved, scales and
-            bottlenecks do not match, or the layers cannot be shared out among the scales.
+            bottlenecks do not match, the layers cannot be shared out among the scales, or nothing is kept.
     """
 
     least = 1
@@ -126,8 +126,7 @@ class MSDNet(nn.Module):
         self.in_channels = in_channels
         stem = [in_channels, *(stem_channels * scale for scale in scales)]
         self.stem = nn.ModuleList(
-            ConvNorm(old, new, 3, 2 if i else 1)
-            for i, (old, new) in enumerate(zip(stem, stem[1:], strict=False))
+            ConvNorm(old, new, 3, 2 if i else 1) for i, (old, new) in enumerate(pairwise(stem))
         )
         base, before = stem_channels, 0  # channels on a scale over its factor; scales given up so far
         layers: list[nn.Module] = []
@@ -144,6 +143,8 @@ class MSDNet(nn.Module):
             base += growth_rate
             if dropped > before and compression < 1:
                 kept = int(base * compression)
+                if kept < 1:
+                    raise ValueError(f"compression={compression} leaves no channel of {base}: take more")
                 layers[-1] = nn.Sequential(
                     layers[-1], Transition(ConvNorm(base * s, kept * s, 1) for s in scales[dropped:])
                 )
@@ -151,9 +152,7 @@ class MSDNet(nn.Module):
             before = dropped
             ends.append(base * scales[-1])
         stops = [0, *accumulate(depths)]
-        self.blocks = nn.ModuleList(
-            nn.Sequential(*layers[start:stop]) for start, stop in zip(stops, stops[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(nn.Sequential(*layers[start:stop]) for start, stop in pairwise(stops))
         self.classifiers = nn.ModuleList(
             nn.Sequential(
                 ConvNorm(ends[stop - 1], classifier_channels, 3, 2),

@@ -108,7 +108,7 @@ def operation(name: str, in_channels: int, width: int, stride: int, count_paddin
     if name == "max3":
         return MaxPoolSame(3, stride)
     if name == "avg3":
-        return AvgPoolSame(3, stride, count_padding)
+        return AvgPoolSame(3, stride, count_padding and stride > 1)
     return TwiceSeparable(in_channels, width, int(name.removeprefix("sep")), stride)
 
 
@@ -169,7 +169,8 @@ class NASNet(nn.Module):
         skip_reduction: the cell behind a reduction cell takes as its second input not what the reduction
             cell read first, but what it read second. The authors set it in the large network alone.
         dropout: before the classifier.
-        count_padding: average zeros of the padding too, as timm does; the authors' code does not.
+        count_padding: where an average pooling strides, take the padding's zeros for pixels, as timm does;
+            the authors' code never does.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
 
