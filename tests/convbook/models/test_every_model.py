@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from convbook import create_model, describe, list_models
+from convbook.profile import profile
 from convbook.shapes import ShapesOnly
 
 NAMES = list_models()
@@ -143,3 +144,22 @@ def test_a_seed_fixes_the_initial_weights(name):
     first, images = small(name)
     second, _ = small(name)
     torch.testing.assert_close(first.eval()(images), second.eval()(images), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_profile_has_the_shapes_of_a_real_forward_pass(name):
+    model, images = small(name)
+    model.eval()
+    shapes = {}
+    handles = [
+        module.register_forward_hook(lambda m, a, out, path=path: shapes.update({path: tuple(out.shape[1:])}))
+        for path, module in model.named_modules()
+        if next(module.children(), None) is None
+    ]
+    with torch.no_grad():
+        model(images)
+    for handle in handles:
+        handle.remove()
+    rows = [row for row in profile(model, images.shape[1:]).rows if row.name in shapes]
+    assert len(rows) > 2
+    assert {row.name: row.output_shape for row in rows} == {row.name: shapes[row.name] for row in rows}
