@@ -1,4 +1,4 @@
-"""The three linear layers at the end of AlexNet, ZFNet and VGG, where most of their parameters are."""
+"""How networks end: the three linear layers of the early ones, the pooled single one of the later."""
 
 from torch import nn
 
@@ -22,3 +22,13 @@ def three_linear(
         layer = [nn.Linear(width, hidden), nn.ReLU(inplace=True)]
         layers += [nn.Dropout(dropout), *layer] if dropout_first else [*layer, nn.Dropout(dropout)]
     return nn.Sequential(*layers, nn.Linear(hidden, num_classes))
+
+
+def pooled_linear(channels: int, num_classes: int) -> nn.Sequential:
+    """Global average pooling and one linear layer, whose bias starts at 0 (Lin et al. 2014, section 3.2).
+
+    (N, channels, H, W) -> (N, num_classes).
+    """
+    linear = nn.Linear(channels, num_classes)
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear)

@@ -5,10 +5,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from convbook.layers.classifier import pooled_linear
 from convbook.layers.convolution import conv1x1, conv3x3
 from convbook.layers.drop import linear_decay, make_drop
 from convbook.layers.image import require_image
-from convbook.layers.initial import fill_bias, he_normal
+from convbook.layers.initial import he_normal
 from convbook.layers.shortcut import PadShortcut
 from convbook.models.registry import CIFAR, register
 
@@ -149,16 +150,14 @@ class PreActResNet(nn.Module):
                 )
                 channels = width * block.expansion
         self.activation = Activation(channels)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes)
+        self.classifier = pooled_linear(channels, num_classes)
         he_normal(self)
-        fill_bias(self.classifier, 0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits of images."""
         require_image(x, self.in_channels, self.least)
         x = self.activation(self.blocks(self.conv(x)))  # 32: (N, 256, 8, 8) with bottlenecks
-        return self.classifier(self.pool(x).flatten(1))
+        return self.classifier(x)
 
 
 VARIANTS: dict[str, dict[str, Any]] = {

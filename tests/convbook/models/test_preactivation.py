@@ -33,9 +33,9 @@ def test_timms_preactivated_bottlenecks_compute_the_same():
         if found:
             stage, block, part, what = found.groups()
             key = f"blocks.{numbers[f'{stage}.{block}']}.{inside[part]}.{what}"
-        key = key.replace("stem.conv", "conv").replace("head.fc", "classifier")
+        key = key.replace("stem.conv", "conv").replace("head.fc", "classifier.2")
         key = re.sub(r"^norm\.", "activation.0.", key)
-        state[key] = value.view(10, -1) if key == "classifier.weight" else value
+        state[key] = value.view(10, -1) if key == "classifier.2.weight" else value
     ours.load_state_dict(state)
     assert_same_function(ours.double(), theirs.double(), 16)
 
