@@ -95,6 +95,11 @@ def _params(claim: "Claim") -> float:
     return sum(p.numel() for p in network.get_submodule(claim.layer).parameters())
 
 
+def _megabytes(claim: "Claim") -> float:
+    """Four bytes a parameter."""
+    return 4 * _params(claim) / 1e6
+
+
 def _macs(claim: "Claim") -> float:
     return _part(claim).macs if claim.layer else _this(claim).macs
 
@@ -233,6 +238,7 @@ _CLOCK = "a time on the authors' machine"
 
 QUANTITIES: dict[str, Quantity] = {
     "params": Quantity("parameters", _params),
+    "megabytes": Quantity("size of float32 parameters", _megabytes, "MB"),
     "weights": Quantity("weights of convolutions and linear layers", _weights),
     "macs": Quantity("MACs", _macs),
     "connections": Quantity("connections", _connections),

@@ -67,13 +67,12 @@ class SearchedBlock(nn.Module):
     """V2's inverted residual with a free expansion, kernel, gate and non-linearity (figure 4).
 
     (N, in, H, W) -> (N, out, ceil(H / stride), ceil(W / stride)). ``row`` is one of the paper's tables 1
-    and 2, whose widths ``width_mult`` scales.
+    and 2; its two widths are not read, since the network has scaled them.
     """
 
-    def __init__(self, in_channels: int, row: Row, width_mult: float = 1.0) -> None:
+    def __init__(self, in_channels: int, hidden: int, out_channels: int, row: Row) -> None:
         super().__init__()
-        kernel_size, expansion, base, se, act, stride = row
-        hidden, out_channels = round_to_8(expansion * width_mult), round_to_8(base * width_mult)
+        kernel_size, _, _, se, act, stride = row
         options: dict[str, Any] = {"activation": ACTIVATIONS[act], "eps": 1e-3}
         widen = [ConvNorm(in_channels, hidden, 1, **options)] if hidden != in_channels else []
         # A quarter of the expansion, as section 5.3 has it, in multiples of 8.
@@ -97,9 +96,10 @@ class MobileNetV3(nn.Module):
     (N, in_channels, H, W) -> logits (N, num_classes). torchvision's weights load.
 
     Args:
-        width_mult: scales every width, in multiples of 8.
+        width_mult: scales widths, in multiples of 8; a block expands its own narrowed input by the tables'
+            ratio, and below 1 the hidden linear layer keeps its width. So the counts are the paper's.
         config: (kernel, expansion, channels, squeeze-and-excitation, "RE" or "HS", stride) of each block.
-        last_channels: width of the hidden linear layer, before ``width_mult``.
+        last_channels: width of the hidden linear layer.
         dropout: before the classifier; section 6.1.1 prints 0.8, the share that is kept.
         stem_stride: 2 as published; 1 suits images of 32 pixels.
         num_classes: classes to tell apart.
@@ -129,14 +129,17 @@ class MobileNetV3(nn.Module):
         self.in_channels, self.least = in_channels, stem_stride
         channels = round_to_8(16 * width_mult)
         layers: list[nn.Module] = [ConvNorm(in_channels, channels, 3, stem_stride, **hard)]
+        before = 16
         for row in config:
-            layers.append(SearchedBlock(channels, row, width_mult))
-            channels = round_to_8(row[2] * width_mult)
-            self.least *= row[5]
+            _, expansion, after, *_, stride = row
+            hidden, out = round_to_8(channels * expansion / before), round_to_8(after * width_mult)
+            layers.append(SearchedBlock(channels, hidden, out, row))
+            channels, before = out, after
+            self.least *= stride
         layers.append(ConvNorm(channels, 6 * channels, 1, **hard))
         self.features = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        last = round_to_8(last_channels * width_mult)
+        last = round_to_8(last_channels * max(1.0, width_mult))
         hidden_layer, head = nn.Linear(6 * channels, last), nn.Linear(last, num_classes)
         self.classifier = nn.Sequential(hidden_layer, nn.Hardswish(), nn.Dropout(dropout), head)
         self._initialise()

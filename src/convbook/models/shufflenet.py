@@ -66,10 +66,11 @@ class ShuffleNet(nn.Module):
 
     Args:
         groups: of the pointwise convolutions: 1, 2, 3, 4 or 8, or any with ``widths`` given.
-        width_mult: the paper's scale factor s. Stages get the nearest multiple of 4 * groups channels, and the
-            stem of groups: only these divide as they must, and at s = 1 they are table 1's.
+        width_mult: the paper's scale factor s. Stages get the nearest multiple of 4 * groups channels, and
+            the stem of groups: only these divide as they must, and at s = 1 they are table 1's.
         widths: channels that each stage puts out, before ``width_mult``; None takes table 1's.
         depths: units in each stage.
+        stem_channels: of the first convolution, before ``width_mult``.
         shuffle: False leaves the channel shuffle out: the network that table 3 compares with.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
@@ -85,6 +86,7 @@ class ShuffleNet(nn.Module):
         width_mult: float = 1.0,
         widths: Sequence[int] | None = None,
         depths: Sequence[int] = (4, 8, 4),
+        stem_channels: int = 24,
         shuffle: bool = True,
         num_classes: int = 1000,
         in_channels: int = 3,
@@ -97,7 +99,7 @@ class ShuffleNet(nn.Module):
         if width_mult <= 0:
             raise ValueError(f"width_mult={width_mult} leaves no channels: take one above 0, such as 0.5")
         widths = WIDTHS[groups] if widths is None else widths
-        channels = nearest_multiple(24 * width_mult, groups)
+        channels = nearest_multiple(stem_channels * width_mult, groups)
         self.in_channels, self.least = in_channels, 4 * 2 ** len(widths)
         self.stem = ConvNorm(in_channels, channels, 3, 2)  # 224: (N, 24, 112, 112)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
