@@ -149,8 +149,7 @@ class PreActResNet(nn.Module):
                 )
                 channels = width * block.expansion
         self.activation = Activation(channels)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes)
+        self.pool, self.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(channels, num_classes)
         he_normal(self)
         fill_bias(self.classifier, 0.0)
 
