@@ -24,8 +24,8 @@ class DenseLayer(nn.Module):
     Args:
         in_channels: channels of all maps so far together.
         growth_rate: channels that the layer adds.
-        bottleneck: a 1x1 convolution to ``bottleneck * growth_rate`` channels goes before the 3x3; 0 leaves
-            it out.
+        bottleneck: a 1x1 convolution to ``bottleneck * growth_rate`` channels goes before the 3x3; None
+            leaves it out.
         dropout: after each convolution.
         memory_efficient: keep neither the concatenation nor its normalisation for the way back, but compute
             them again.
@@ -35,16 +35,16 @@ class DenseLayer(nn.Module):
         self,
         in_channels: int,
         growth_rate: int,
-        bottleneck: int = 4,
+        bottleneck: int | None = 4,
         dropout: float = 0.0,
         memory_efficient: bool = False,
     ) -> None:
         super().__init__()
         self.dropout, self.memory_efficient = dropout, memory_efficient
-        inner = bottleneck * growth_rate
         self.norm1 = nn.BatchNorm2d(in_channels)
         self.relu = nn.ReLU(inplace=True)
-        if bottleneck:
+        if bottleneck is not None:
+            inner = bottleneck * growth_rate
             self.conv1 = conv1x1(in_channels, inner)
             self.norm2 = nn.BatchNorm2d(inner)
             self.conv2: nn.Module | None = conv3x3(inner, growth_rate)
@@ -127,7 +127,7 @@ class DenseNet(nn.Module):
         depths: layers in each dense block.
         growth_rate: channels that each layer adds, the paper's k.
         bottleneck: the 1x1 convolution in each layer puts out this many times k channels (the B of
-            DenseNet-BC is 4); 0 leaves it out.
+            DenseNet-BC is 4); None leaves it out.
         compression: share of its channels that a transition keeps (the C of DenseNet-BC is 0.5).
         stem_channels: channels of the first convolution; None takes ``2 * growth_rate``.
         stem: "imagenet" (7x7 at stride 2, then pooling) or "cifar" (3x3 at stride 1).
@@ -146,7 +146,7 @@ class DenseNet(nn.Module):
         depths: Sequence[int] = (6, 12, 24, 16),
         *,
         growth_rate: int = 32,
-        bottleneck: int = 4,
+        bottleneck: int | None = 4,
         compression: float = 0.5,
         stem_channels: int | None = None,
         stem: str = "imagenet",
@@ -209,7 +209,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "densenet201": {"depths": (6, 12, 48, 32)},
     "densenet264": {"depths": (6, 12, 64, 48)},
 }
-PLAIN: dict[str, Any] = {"bottleneck": 0, "compression": 1.0, "stem_channels": 16, "stem": "cifar"}
+PLAIN: dict[str, Any] = {"bottleneck": None, "compression": 1.0, "stem_channels": 16, "stem": "cifar"}
 VARIANTS_CIFAR: dict[str, dict[str, Any]] = {
     "densenet100_12_cifar": {"depths": (32, 32, 32), "growth_rate": 12, **PLAIN},  # 3 n + 4 layers
     # With bottlenecks 6 n + 4 layers

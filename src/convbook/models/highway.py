@@ -19,15 +19,15 @@ class HighwayConv(nn.Module):
     carry its input on almost unchanged. Two convolutions side by side count as one layer of depth.
     """
 
-    def __init__(self, channels: int, gate_bias: float = -2.0) -> None:
+    def __init__(self, channels: int, carry_bias: float = 2.0) -> None:
         super().__init__()
         self.transform = nn.Conv2d(channels, channels, 3, padding=1)
         self.gate = nn.Conv2d(channels, channels, 3, padding=1)
-        self.gate_bias = gate_bias
+        self.carry_bias = carry_bias
 
     def start(self) -> None:
         """Close the gate but for a little."""
-        fill_bias(self.gate, self.gate_bias)
+        fill_bias(self.gate, -self.carry_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform some, carry the rest."""
@@ -50,7 +50,7 @@ class HighwayNet(nn.Module):
         depths: highway layers in each stage; maximum pooling by 2 stands between stages.
         widths: channels of each stage.
         features: channels of the last 1x1 convolution.
-        gate_bias: where the gates' biases start.
+        carry_bias: minus this is where the gates' biases start.
         dropout: on the images, after each pooling and before the linear layer.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
@@ -65,14 +65,16 @@ class HighwayNet(nn.Module):
         *,
         widths: Sequence[int] = (32, 80, 128),
         features: int = 100,
-        gate_bias: float = -2.0,
+        carry_bias: float = 2.0,
         dropout: float = 0.2,
         num_classes: int = 10,
         in_channels: int = 3,
     ) -> None:
         super().__init__()
-        if gate_bias >= 0:
-            raise ValueError(f"gate_bias={gate_bias} would not carry the input: take one below 0, such as -2")
+        if carry_bias <= 0:
+            raise ValueError(
+                f"carry_bias={carry_bias} would not carry the input: take one above 0, such as 2"
+            )
         check_rate("dropout", dropout)
         if len(depths) != len(widths):
             raise ValueError(f"depths={tuple(depths)} needs one width each, got widths={tuple(widths)}")
@@ -81,7 +83,7 @@ class HighwayNet(nn.Module):
         self.stages = nn.ModuleList()
         for depth, width in zip(depths, widths, strict=True):
             plain = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True))
-            self.stages.append(plain.extend(HighwayConv(width, gate_bias) for _ in range(depth)))
+            self.stages.append(plain.extend(HighwayConv(width, carry_bias) for _ in range(depth)))
             channels = width
         self.drop = nn.Dropout(dropout)
         self.pool = nn.MaxPool2d(2)

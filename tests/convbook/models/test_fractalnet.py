@@ -117,7 +117,7 @@ def test_dropout_grows_from_none_in_the_first_block_to_its_rate_in_the_last():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"columns": 0}, "columns=0 leaves no convolution"),
+        ({"columns": 0}, "columns=0"),
         ({"drop_path": 1.0}, "drop_path=1.0 is no probability"),
         ({"global_share": 1.5}, "global_share=1.5 is no share"),
         ({"dropout": 2.0}, "dropout=2.0 is no probability"),

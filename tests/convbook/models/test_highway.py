@@ -30,6 +30,8 @@ def test_a_new_network_has_its_gates_nearly_closed_and_weights_that_fan_in_varia
     model = create_model("highway19_cifar")
     gates = [m for m in model.modules() if isinstance(m, HighwayConv)]
     assert len(gates) == 14
+    closed = create_model("highway19_cifar", carry_bias=3.0).get_submodule("stages.0.2").gate
+    assert (closed.bias == -3).all()
     assert all((layer.gate.bias == -2).all() and (layer.transform.bias == 0).all() for layer in gates)
     weight = gates[-1].transform.weight
     assert weight.std().item() == pytest.approx(1 / math.sqrt(128 * 9), rel=0.02)
@@ -67,8 +69,8 @@ def test_parameters_and_depth_come_near_the_published_ones(name, stages, layers,
     ("overrides", "message"),
     [
         ({"depths": (1, 1)}, "one width each"),
-        ({"gate_bias": 0.0}, "gate_bias=0.0 would not carry"),
-        ({"dropout": -0.5}, "dropout=-0.5 is no probability"),
+        ({"carry_bias": 0.0}, "carry_bias=0.0 would not carry"),
+        ({"dropout": 1.0}, "dropout=1.0 is no probability"),
     ],
 )
 def test_an_impossible_network_is_refused_at_once_in_one_line(overrides, message):

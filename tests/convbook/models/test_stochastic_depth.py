@@ -71,7 +71,7 @@ def test_an_evaluated_block_scales_its_branch_by_the_survival():
     ("name", "overrides", "message"),
     [
         ("resnet20_cifar", {"stochastic_depth": 1.0}, "stochastic_depth=1.0 is no probability"),
-        ("preact_resnet164_cifar", {"stochastic_depth": -0.1}, "stochastic_depth=-0.1 is no probability"),
+        ("preact_resnet164_cifar", {"stochastic_depth": 1.5}, "stochastic_depth=1.5 is no probability"),
         ("plain20_cifar", {"stochastic_depth": 0.5}, "residual=True"),
     ],
 )
