@@ -82,9 +82,6 @@ class ChannelBoosted(nn.Module):
         auxiliary: channels that the encoder adds.
         num_classes: classes to tell apart.
         in_channels: channels of the images.
-
-    Raises:
-        ValueError: if ``auxiliary`` adds nothing.
     """
 
     def __init__(
@@ -98,8 +95,6 @@ class ChannelBoosted(nn.Module):
         in_channels: int = 3,
     ) -> None:
         super().__init__()
-        if auxiliary < 1:
-            raise ValueError(f"auxiliary={auxiliary} boosts nothing: take at least 1")
         self.in_channels = in_channels
         self.encoder = make_encoder(in_channels, widths, auxiliary)
         he_normal(self.encoder)

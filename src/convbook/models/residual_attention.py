@@ -164,8 +164,8 @@ class ResidualAttentionNet(nn.Module):
                 f"modules={tuple(modules)} needs as many halvings and one more of widths, "
                 f"got halvings={tuple(halvings)} and widths={tuple(widths)}"
             )
-        if len(ptr) != 3 or min(ptr) < 1 or min(halvings, default=1) < 1:
-            raise ValueError(f"ptr={tuple(ptr)} and halvings={tuple(halvings)} must be three and all above 0")
+        if len(ptr) != 3:
+            raise ValueError(f"ptr={tuple(ptr)} must be three numbers: the paper's p, t and r")
         self.in_channels, self.least = in_channels, 4 * 2 ** len(modules)
         channels = widths[0]
         self.stem = ConvNorm(in_channels, channels, 7, 2)

@@ -88,5 +88,5 @@ def test_any_registered_network_can_be_boosted():
 
 
 def test_boosting_by_nothing_is_refused():
-    with pytest.raises(ValueError, match="auxiliary=0 boosts nothing"):
+    with pytest.raises(ValueError, match="auxiliary=0 is not possible"):
         create_model("channel_boosted_resnet20_cifar", auxiliary=0)
