@@ -130,7 +130,6 @@ class Fabric(nn.Module):
             last = layer == layers - 1
             moves = [[s - i for i in near(s, scales)] + [1] * (last and s > 0) for s in range(scales)]
             self.nodes.append(nn.ModuleList(Node(channels, wiring, each) for each in moves))
-        self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(channels, num_classes)
         he_normal(self)
 
@@ -146,7 +145,7 @@ class Fabric(nn.Module):
                 below = new[-1:] if layer == self.layers - 1 else []
                 new.append(node([maps[i] for i in near(scale, self.scales)] + below, maps[scale]))
             maps = new
-        return self.classifier(self.pool(maps[-1]).flatten(1))
+        return self.classifier(maps[-1].mean(dim=(2, 3)))
 
 
 FABRICS: dict[str, dict[str, Any]] = {"fabric_cifar": {}}
