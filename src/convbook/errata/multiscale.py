@@ -74,8 +74,9 @@ def depthwise_is_half_of_separable() -> str:
 def bars_are_not_the_papers_numbers() -> str:
     """None of these is a number of the network's own paper.
 
-    The papers' own differ by protocol: one crop, ten, or many scales. What comes near 79.6 % is the 20.26 % error of a later, wider DenseNet-264
-    with 73 million parameters, described in arXiv:1707.06990.
+    The papers' own differ by protocol: one crop, ten, or many scales. What comes near 79.6 % is the
+    20.26 % error of a later, wider DenseNet-264 with 73 million parameters, described in
+    arXiv:1707.06990.
     """
     bars = {
         ("simonyan2015very", "vgg16"): 70.5,
@@ -107,8 +108,9 @@ def bars_are_not_the_papers_numbers() -> str:
 def orals_are_not_acceptances() -> str:
     """The share of orals is not an acceptance rate.
 
-    The programme committee counted 935 submissions, 23 orals and 314 posters. Rank 4 is the paper's place by mean review, weighted by confidence, before any
-    decision; and its title ends in "for resource efficient image classification".
+    The programme committee counted 935 submissions, 23 orals and 314 posters. Rank 4 is the paper's
+    place by mean review, weighted by confidence, before any decision; and its title ends in "for
+    resource efficient image classification".
     """
     submissions, orals, posters = 935, 23, 314
     oral_share, accepted = 100 * orals / submissions, 100 * (orals + posters) / submissions

@@ -230,8 +230,8 @@ class NASNet(nn.Module):
 
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(filters, num_classes)
+        self.dropout = nn.Dropout(dropout)
         he_normal(self)
 
     def forward(self, x: Tensor) -> Tensor:

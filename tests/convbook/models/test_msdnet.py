@@ -1,4 +1,4 @@
-"""MSDNet by hand: no library has it, so the counts are written out from the paper's appendix A."""
+"""MSDNet by hand: the counts are written out from the paper's appendix A, as torchvision and timm lack it."""
 
 import pytest
 import torch
@@ -58,6 +58,12 @@ def test_parameters_are_the_appendixs():
     assert len(classifiers) == 11
     with torch.device("meta"), ShapesOnly():
         assert parameters(create_model("msdnet_cifar")) == total + sum(classifiers)
+
+
+def test_22_layers_have_as_many_parameters_as_pytorchcvs():
+    """msdnet22_cifar10 of pytorchcv 0.0.74; with its weights all ten exits gave the same, bit for bit."""
+    with torch.device("meta"), ShapesOnly():
+        assert parameters(create_model("msdnet_cifar", depths=(4, *[2] * 9))) == 4_839_544
 
 
 def test_scales_are_given_up_one_by_one_and_widths_follow():
