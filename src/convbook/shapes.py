@@ -19,7 +19,19 @@ Shape = tuple[int, ...]
 
 FILLING = {"normal_", "uniform_", "zero_", "fill_"}
 POINTWISE = {"add", "sub", "mul", "div", "neg", "maximum", "pow"}
-POINTWISE |= {"relu", "hardtanh", "sigmoid", "tanh", "silu", "gelu", "hardswish", "hardsigmoid"}
+POINTWISE |= {
+    "_prelu_kernel",
+    "remainder",
+    "relu",
+    "hardtanh",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "gelu",
+    "hardswish",
+    "hardsigmoid",
+}
+WITH_INDICES = {"max_pool2d_with_indices", "adaptive_max_pool2d"}
 REDUCTIONS = {"mean", "sum", "amax"}
 
 
@@ -41,7 +53,8 @@ class ShapesOnly(TorchDispatchMode):
         if not tensors or tensors[0] is not given[0] or not all(t.is_meta for t in tensors):
             return func(*args, **kwargs)
         x = tensors[0]
-        if name in FILLING or (name.endswith("_") and torch.Tag.pointwise in func.tags):
+        in_place = name.endswith("_") and (torch.Tag.pointwise in func.tags or name[:-1] in POINTWISE)
+        if name in FILLING or in_place:
             return x
         if name == "native_batch_norm":
             return (x.new_empty(x.shape), *args[3:5])
@@ -49,7 +62,7 @@ class ShapesOnly(TorchDispatchMode):
         if shape is None:
             return func(*args, **kwargs)
         out = x.new_empty(shape)
-        return (out, out.new_empty(shape, dtype=torch.int64)) if name == "max_pool2d_with_indices" else out
+        return (out, out.new_empty(shape, dtype=torch.int64)) if name in WITH_INDICES else out
 
 
 def _shape(name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> Shape | None:
@@ -63,8 +76,12 @@ def _shape(name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> Shape | 
         dims = {d % x.ndim for d in args[1]}
         keep = len(args) > 2 and args[2]
         return tuple(1 if d in dims else n for d, n in enumerate(x.shape) if keep or d not in dims)
-    if name == "_adaptive_avg_pool2d":
+    if name in ("_adaptive_avg_pool2d", "adaptive_max_pool2d"):
         return (*x.shape[:-2], *args[1])
+    if name in ("upsample_nearest2d", "upsample_bilinear2d") and args[1]:
+        return (*x.shape[:2], *args[1])
+    if name == "max_unpool2d":
+        return (*x.shape[:-2], *args[2])
     if name == "index_put":
         return tuple(x.shape)
     if name == "cat" and len({t.ndim for t in tensors}) == 1:

@@ -1,6 +1,7 @@
 """What `course claims` prints: the verdicts of `convbook.claims`, as a table, JSON or Markdown."""
 
 import json
+import os
 from collections import Counter
 from difflib import get_close_matches
 from typing import Any
@@ -34,7 +35,12 @@ def verdicts(paper: str | None = None, model: str | None = None) -> list[Verdict
         near = get_close_matches(model or "", names, n=3, cutoff=0.4) or names
         of = f" of {paper}" if paper else ""
         raise CourseError(f"no claim{of} is about {model!r}; there are claims about {', '.join(near)}")
-    return verify(claims)
+    return verify(claims, jobs=cores())
+
+
+def cores() -> int:
+    """Processes worth starting: more than a few would each import PyTorch for little."""
+    return min(4, os.cpu_count() or 1)
 
 
 def print_table(verdicts: list[Verdict]) -> None:

@@ -42,7 +42,7 @@ class Claim:
 
     paper: str
     number: int  # 1, 2, ... in its file
-    model: str  # a registered name, torchvision:NAME, or other:NAME for one that the library lacks
+    model: str  # a registered name, or other:NAME for one that the library lacks
     quantity: str  # a key of QUANTITIES
     value: float  # in units: 25.0e6, not 25.0
     shown_as: str  # as printed: its digits say how far it is rounded

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["QUANTITIES", "Quantity", "compute", "profile_of"]
 
-TORCHVISION = "torchvision:"
 OTHER = "other:"  # a network that a paper compares with and the library does not hold
 
 
@@ -46,7 +45,7 @@ def compute(claim: "Claim") -> float | None:
 
 
 def profile_of(model: str, overrides: dict[str, Any], input_size: Sequence[int] = ()) -> Profile:
-    """Profile a registered or a torchvision network; each combination only once."""
+    """Profile a registered network; each combination only once."""
     return _profile(model, _frozen(overrides), tuple(input_size))
 
 
@@ -63,18 +62,13 @@ def _hashable(value: Any) -> Any:
 
 @lru_cache(maxsize=512)
 def _profile(model: str, overrides: Overrides, input_size: tuple[int, ...]) -> Profile:
-    size = (3, 224, 224) if model.startswith(TORCHVISION) else describe(model).input_size
-    return profile(_build(model, overrides), input_size or size, name=model)
+    return profile(_build(model, overrides), input_size or describe(model).input_size, name=model)
 
 
 @lru_cache(maxsize=512)
 def _build(model: str, overrides: Overrides) -> nn.Module:
     """A network without numbers; much quicker than a profile where a forward pass tells nothing more."""
     with torch.device("meta"), ShapesOnly():
-        if model.startswith(TORCHVISION):
-            from torchvision import models
-
-            return models.get_model(model.removeprefix(TORCHVISION), weights=None, **dict(overrides))
         return create_model(model, **dict(overrides))
 
 
@@ -91,8 +85,12 @@ def _part(claim: "Claim") -> LayerRow:
 
 
 def _params(claim: "Claim") -> float:
-    network = _build(claim.model, _frozen(claim.overrides))
-    return sum(p.numel() for p in network.get_submodule(claim.layer).parameters())
+    return _count_params(claim.model, _frozen(claim.overrides), claim.layer)
+
+
+@lru_cache(maxsize=512)
+def _count_params(model: str, overrides: Overrides, layer: str) -> int:
+    return sum(p.numel() for p in _build(model, overrides).get_submodule(layer).parameters())
 
 
 def _megabytes(claim: "Claim") -> float:

@@ -81,7 +81,7 @@ def subject(claim: Claim) -> str:
     changes = [f"{k}={v}" for k, v in claim.overrides.items()]
     if claim.input_size:
         changes.append(f"{claim.input_size[-1]} px")
-    name = claim.model.removeprefix("other:").replace("torchvision:", "torchvision's ")
+    name = claim.model.removeprefix("other:")
     return name + (f" ({', '.join(changes)})" if changes else "")
 
 
@@ -89,7 +89,7 @@ def quantity(claim: Claim) -> str:
     """What the claim is about, its part and its protocol."""
     text = QUANTITIES[claim.quantity].label
     text += f" of {claim.layer}" if claim.layer else ""
-    text += f" (against {claim.baseline.replace('torchvision:', 'torchvision ')})" if claim.baseline else ""
+    text += f" (against {claim.baseline})" if claim.baseline else ""
     return text + (f" ({claim.protocol})" if claim.protocol else "")
 
 

@@ -3,7 +3,9 @@
 import math
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 from convbook.claims.claim import Claim, load_claims
@@ -11,6 +13,7 @@ from convbook.claims.quantities import OTHER, QUANTITIES, compute
 
 __all__ = ["STATUSES", "Verdict", "check", "count_statuses", "verify"]
 
+WORTH_SHARING = 500  # claims
 STATUSES = ("exact", "agrees", "differs", "measured", "not recomputed")
 
 
@@ -29,9 +32,25 @@ class Verdict:
     ok: bool = True
 
 
-def verify(claims: Iterable[Claim] | None = None) -> list[Verdict]:
-    """Recompute claims, by default all of them; networks that several claims share are profiled once."""
-    return [_verdict(claim) for claim in (load_claims() if claims is None else claims)]
+def verify(claims: Iterable[Claim] | None = None, *, jobs: int = 1) -> list[Verdict]:
+    """Recompute claims, by default all of them; networks that several claims share are profiled once.
+
+    Args:
+        claims: None takes all.
+        jobs: processes to share them out to; worth it for many claims, as each imports PyTorch anew.
+    """
+    wanted = load_claims() if claims is None else list(claims)
+    if jobs == 1 or len(wanted) < WORTH_SHARING:
+        return [_verdict(claim) for claim in wanted]
+    places: dict[str, list[int]] = {}
+    for place, claim in enumerate(wanted):
+        places.setdefault(claim.model, []).append(place)
+    found: dict[int, Verdict] = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        shares = pool.map(verify, ([wanted[i] for i in each] for each in places.values()))
+        for each, verdicts in zip(places.values(), shares, strict=True):
+            found.update(zip(each, verdicts, strict=True))
+    return [found[place] for place in range(len(wanted))]
 
 
 def check(paper: str | None = None, *, model: str | None = None, where: str | None = None) -> None:

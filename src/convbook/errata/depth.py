@@ -96,7 +96,7 @@ def plain_networks_are_no_vgg() -> str:
         )
         assert plain.params == residual.params  # a padding shortcut has none
         depths[sum(row.kind in ("Conv2d", "Linear") for row in plain.rows)] = plain.params
-    vgg = _profile("torchvision:vgg16").params
+    vgg = _profile("vgg16").params
     assert list(depths) == [56, 110] and vgg > 50 * max(depths.values())
     return (
         f"6n + 2 layers with n = 9 and 18 are {' and '.join(map(str, depths))}, of "

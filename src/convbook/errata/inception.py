@@ -53,7 +53,7 @@ def macs_are_not_flops() -> str:
 )
 def cost_beside_alexnet_and_vgg() -> str:
     """It costs more than AlexNet, and a tenth of VGG-16, its rival of the same year."""
-    vgg = profile_of("torchvision:vgg16", {}).macs
+    vgg = profile_of("vgg16", {}).macs
     alexnet, google = count_macs("alexnet"), count_macs("googlenet")
     assert 2 * alexnet < google < vgg / 9
     return (

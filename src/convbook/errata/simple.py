@@ -70,7 +70,7 @@ def squeezenet_improves_below_its_baseline() -> str:
     """
     from torchvision.models import squeezenet1_0, squeezenet1_1
 
-    name = "torchvision:squeezenet1_1"
+    name = "squeezenet1_1"
     plain, _ = _accuracies(name, "Section on correlation preservation, Table S3")
     pooled, without = _accuracies(name, "Table 11")
     assert without < pooled < plain

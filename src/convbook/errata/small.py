@@ -40,7 +40,7 @@ def depthwise_separable() -> str:
     net = profiled("mobilenet_v1")
     spatial = [r for r in net.rows if r.kernel_size == (3, 3)][1:]  # without the stem
     assert all(r.groups == r.output_shape[0] for r in spatial) and len(spatial) == 13
-    vgg = profiled("torchvision:vgg16").params
+    vgg = profiled("vgg16").params
     assert 32 < vgg / net.params < 33
     return f"{len(spatial)} depthwise layers; {vgg:,} / {net.params:,} = {vgg / net.params:.1f} times."
 
