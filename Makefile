@@ -24,7 +24,7 @@ lint: $(READY) ## Ruff (notebooks too) and mypy
 	$(BIN)/mypy
 
 unit: $(READY) ## Unit tests
-	$(BIN)/python -m pytest -m "not notebooks and not browser" -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not notebooks and not browser" -n 2 --dist worksteal
 
 notebooks: $(READY) ## Every notebook through papermill
 	$(BIN)/python -m pytest -m notebooks

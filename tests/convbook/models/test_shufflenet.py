@@ -125,7 +125,7 @@ def test_v2_splits_shuffles_and_puts_out_table_5s_maps():
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="groups=5 has no widths in table 1: take 1, 2, 3, 4 or 8"):
         create_model("shufflenet_v1_g3", groups=5)
-    with pytest.raises(ValueError, match="width_mult=-1 leaves no channels"):
+    with pytest.raises(ValueError, match="width_mult=-1 is not possible: take 0 or more"):
         create_model("shufflenet_v1_g3", width_mult=-1)
     with pytest.raises(ValueError, match="has 15, which does not split: take even"):
         create_model("shufflenet_v2_x0_5", widths=(15, 30, 60))
