@@ -179,3 +179,9 @@ def test_a_good_file_is_read(tmp_path):
     path.write_text(GOOD, encoding="utf-8")
     paper, claims = load_file(path)
     assert (paper.year, len(claims), claims[0].unit) == (2020, 1, pytest.approx(1e5))
+
+
+def test_the_references_are_whole_entries_and_none_stands_twice():
+    bib = (ROOT / "references.bib").read_text(encoding="utf-8")
+    entries = re.findall(r"^@\w+\{([^,]+),\n(?:  .*\n)+\}$", bib, flags=re.MULTILINE)
+    assert len(entries) == bib.count("@") and len(set(entries)) == len(entries)
