@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from convbook.plots.style import INK, MAX_WIDTH, PALETTE, STYLE, new_figure, short_number
 
 Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
+GAP = 8  # pixels between a label and its neighbour
 Place = tuple[int, Box]  # how far from its disc, and where
 
 
@@ -82,7 +83,7 @@ def _place_labels(
         box = text.get_window_extent()
         text.remove()
         cx, cy = centres[i]
-        places = _places(cx, cy, radii[i], box.width, box.height)
+        places = _places(cx, cy, radii[i], box.width + GAP, box.height)
         ring, best = min(places, key=lambda place: _cost(place, taken, discs, frame))
         taken.append(best)
         offset = (((best[0] + best[2]) / 2 - cx) / scale, ((best[1] + best[3]) / 2 - cy) / scale)
