@@ -1,4 +1,7 @@
-"""What networks are built from, one idea a file."""
+"""What networks are built from, one idea a file.
+
+``DeformableConv2d`` is imported from ``convbook.layers.deformable``: it alone needs torchvision.
+"""
 
 from convbook.layers.aggregated import EarlyConcatBlock, GroupedBlock, SplitTransformMergeBlock, convert
 from convbook.layers.asymmetric import AsymmetricConv2d
@@ -13,7 +16,6 @@ from convbook.layers.attention import (
 )
 from convbook.layers.competitive import PairViewSqueezeExcite
 from convbook.layers.convolution import ConvNorm, DepthwiseSeparable
-from convbook.layers.deformable import DeformableConv2d
 from convbook.layers.dilated import DilatedConv2d
 from convbook.layers.drop import StochasticDepth
 from convbook.layers.grouped import GroupedConv2d
@@ -35,7 +37,6 @@ __all__ = [
     "CompetitiveSqueezeExcite",
     "ConcurrentSqueezeExcite",
     "ConvNorm",
-    "DeformableConv2d",
     "DepthwiseSeparable",
     "DilatedConv2d",
     "EarlyConcatBlock",
