@@ -32,7 +32,7 @@ def _printed(paper: str, model: str, quantity: str, where: str, protocol: str = 
     7,
     "Dense connections against computation",
     kind="imprecise",
-    said='"More connections, less computation" stands beside a comparison of ResNet-18 with DenseNet-121.',
+    said="Connecting more is said to compute less, beside a comparison of ResNet-18 with DenseNet-121.",
     source="a lecture on dense networks",
     papers=("huang2017densely", "he2016deep"),
 )

@@ -108,7 +108,7 @@ def resnet32_has_one_count() -> str:
     (original,) = {100 - claim.value for claim in errors if claim.quantity == "cifar10_error"}
     assert original < accuracies[0]
     return (
-        f"Computed: {ten:,} with 10 classes, {hundred:,} with 100; printed: {printed[0]:,.0f} and "
+        f"{ten:,} with 10 classes, {hundred:,} with 100; printed: {printed[0]:,.0f} and "
         f"{printed[1]:,.0f}. Accuracies printed: {accuracies[0]}% and {accuracies[1]}%, where He et al. 2016 "
         f"have {original:.2f}%."
     )
