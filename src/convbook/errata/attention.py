@@ -82,7 +82,7 @@ def scse_excites_positions_too() -> str:
         for half in (block.channel, block.spatial):
             half.gate.register_forward_hook(lambda _module, _inputs, gate: shapes.append(tuple(gate.shape)))
         block(torch.empty(1, 64, 14, 14))
-        modules = create_model("scse_unet").modules()
+        modules = create_model("scse").modules()
     assert shapes == [(1, 64, 1, 1), (1, 1, 14, 14)]
     blocks = sum(isinstance(module, ConcurrentSqueezeExcite) for module in modules)
     assert blocks == 8

@@ -6,10 +6,10 @@ SMALL = {
         for view in ("2x1", "1x1", "folded")
     },
     "cmpe_se_resnet110_cifar": ({"depths": (1, 1, 1)}, 17),
-    "scse_unet": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3}, 22),
+    "scse": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3}, 22),
     "plain_unet": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3}, 22),
-    "scse_unet+cse": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3, "attention": "cse"}, 22),
-    "scse_unet+sse": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3, "attention": "sse"}, 22),
+    "scse+cse": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3, "attention": "cse"}, 22),
+    "scse+sse": ({"widths": (8, 12), "bottom": 16, "kernel_size": 3, "attention": "sse"}, 22),
     "residual_attention56": ({"widths": (4, 8, 8, 16)}, 40),
     "residual_attention56+channel": ({"widths": (4, 8, 8, 16), "mask": "channel"}, 40),
     "residual_attention56+spatial": ({"widths": (4, 8, 8, 16), "mask": "spatial"}, 40),

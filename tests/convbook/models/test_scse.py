@@ -18,7 +18,7 @@ ADDED = {  # weights and biases of the gates behind eight blocks of 64 channels
 
 def count(attention: str | None) -> int:
     with torch.device("meta"):
-        return parameters(create_model("scse_unet", attention=attention))
+        return parameters(create_model("scse", attention=attention))
 
 
 def by_hand() -> int:
@@ -34,7 +34,7 @@ def test_gates_add_what_section_2_says_to_a_u_net_counted_by_hand(attention):
 
 def test_weights_of_the_gates_are_the_33_thousand_that_the_paper_prints():
     with torch.device("meta"):
-        model = create_model("scse_unet")
+        model = create_model("scse")
     gates = [m for m in model.modules() if type(m).__name__ == "ConcurrentSqueezeExcite"]
     weights = sum(p.numel() for gate in gates for p in gate.parameters() if p.ndim > 1)
     assert weights == ENCODER_AND_DECODER_BLOCKS * (C * C + C) == 33_280
@@ -42,14 +42,14 @@ def test_weights_of_the_gates_are_the_33_thousand_that_the_paper_prints():
 
 
 def test_a_pixel_gets_its_logits_at_any_size():
-    model = create_model("scse_unet", widths=(4, 6), bottom=8, kernel_size=3).eval()
+    model = create_model("scse", widths=(4, 6), bottom=8, kernel_size=3).eval()
     for size in ((4, 4), (7, 9), (16, 13)):
         assert model(torch.randn(1, 1, *size)).shape == (1, 28, *size)
 
 
 def test_the_skipped_map_reaches_the_decoder_gated():
     torch.manual_seed(0)
-    model = create_model("scse_unet", widths=(4,), bottom=4, kernel_size=3).eval()
+    model = create_model("scse", widths=(4,), bottom=4, kernel_size=3).eval()
     x = torch.randn(1, 1, 6, 6)
     skip = model.encoder[0].attention(model.encoder[0].convs(x))
     below = model.bottom.convs(nn.functional.max_pool2d(skip, 2))
@@ -62,8 +62,8 @@ def test_the_skipped_map_reaches_the_decoder_gated():
 def test_open_gates_make_the_plain_twin():
     torch.manual_seed(0)
     small = {"widths": (4, 4), "bottom": 4, "kernel_size": 3}
-    plain = create_model("scse_unet", attention=None, **small).eval()
-    gated = create_model("scse_unet", attention="cse", **small).eval()
+    plain = create_model("scse", attention=None, **small).eval()
+    gated = create_model("scse", attention="cse", **small).eval()
     gated.load_state_dict(plain.state_dict(), strict=False)
     for key, parameter in gated.named_parameters():
         if key.endswith("gate.3.bias"):
@@ -84,5 +84,5 @@ def test_open_gates_make_the_plain_twin():
 )
 def test_an_impossible_network_is_refused_at_once_in_one_line(overrides, message):
     with pytest.raises(ValueError, match=message) as caught:
-        create_model("scse_unet", **overrides)
+        create_model("scse", **overrides)
     assert "\n" not in str(caught.value)

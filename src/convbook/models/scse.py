@@ -120,14 +120,14 @@ class SCSEUNet(nn.Module):
 
 
 VARIANTS: dict[str, dict[str, str | None]] = {
-    "scse_unet": {"attention": "scse"},
+    "scse": {"attention": "scse"},
     "plain_unet": {"attention": None},  # its twin without gates
 }
 
 register(
     SCSEUNet,
     VARIANTS,
-    family="scse_unet",
+    family="scse",
     paper="roy2018concurrent",
     year=2018,
     input_size=(1, 256, 256),  # slices of MRI, 27 structures of the brain and the background
