@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from convbook.claims import STATUSES, ClaimError, ClaimTable, Verdict, load_claims, verify
+from convbook.claims.quantities import OTHER
 from convbook.claims.tables import quantity, shown, subject
 from courseware.notebooks import CourseError
 
@@ -28,7 +29,7 @@ def verdicts(paper: str | None = None, model: str | None = None) -> list[Verdict
     """
     try:
         claims = load_claims(paper, model)
-        names = sorted({claim.model for claim in load_claims(paper)})
+        names = sorted({claim.model for claim in load_claims(paper) if not claim.model.startswith(OTHER)})
     except ClaimError as error:
         raise CourseError(str(error)) from None
     if not claims:

@@ -98,7 +98,10 @@ def test_run_interrupted_exits_130_in_one_line(course, course_command, pretend):
         (["release"], "the course has no labs yet"),
         (["claims", "--paper", "hee2016deep"], "he2016deep"),
         (["claims", "--model", "resnet51"], "no claim is about 'resnet51'; there are claims about resnet50"),
-        (["claims", "--paper", "lecun1998gradient", "--model", "vgg"], "there are claims about lenet5"),
+        (
+            ["claims", "--paper", "lecun1998gradient", "--model", "vgg"],
+            "there are claims about lenet1, lenet4, lenet5\n",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_met_exits_2_with_one_line(course, course_command, arguments, says):

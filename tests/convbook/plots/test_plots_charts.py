@@ -11,7 +11,7 @@ from scipy import stats
 from torch import nn
 
 from convbook import plots
-from convbook.claims import networks
+from convbook.claims import best_of_each_paper, networks
 from convbook.plots.charts import t_interval
 from convbook.profile import profile
 
@@ -164,8 +164,8 @@ def test_timeline_names_every_network_once_and_no_two_names_overlap():
 
 
 @pytest.mark.parametrize("size", ["params", "macs"])
-def test_timeline_of_all_the_ledgers_networks_keeps_names_apart(size):
-    figure = plots.timeline(networks(), size)
+def test_timeline_of_each_papers_best_network_keeps_names_apart(size):
+    figure = plots.timeline(best_of_each_paper(networks()), size)
     assert len(texts(figure.axes[0])) >= 15
     assert names_overlap(figure) == []
 
