@@ -140,8 +140,7 @@ class GoogLeNet(nn.Module):
                 self.least_training = max(self.least_training, _least(1 if torchvision else 5, pools))
         self.least = _least(1, pools)
         self.least_training = max(self.least, self.least_training)  # the heads' windows of 5x5 must fit
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.dropout = nn.Dropout(dropout)
+        self.avgpool, self.dropout = nn.AdaptiveAvgPool2d(1), nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
         he_normal(self)
 
