@@ -35,8 +35,10 @@ _STYLE = """<style>
 .cb-ledger thead button { padding: 0; cursor: pointer; text-decoration: underline; white-space: nowrap; }
 .cb-ledger .cb-controls:not([hidden]) { display: flex; flex-wrap: wrap; gap: 0.6em 1em; margin: 0.6em 0; }
 .cb-ledger .cb-controls label { display: flex; gap: 0.4em; align-items: center; flex-wrap: wrap; }
+.cb-ledger .cb-controls label { min-width: 0; max-width: 100%; }
 .cb-ledger input, .cb-ledger select { font: inherit; color: inherit; background: transparent; }
 .cb-ledger input, .cb-ledger select { border: 1px solid currentColor; max-width: 100%; padding: 0.2em 0.4em; }
+.cb-ledger select { max-width: min(100%, 20em); }
 .cb-ledger option { color: #000; background: #fff; }
 .cb-ledger .cb-region { overflow-x: auto; max-width: 100%; }
 </style>"""
