@@ -32,10 +32,12 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """SGD with momentum or AdamW over :func:`parameter_groups`."""
+    """SGD with momentum, AdamW or RMSProp over :func:`parameter_groups`."""
     groups = parameter_groups(model, recipe.weight_decay)
     if recipe.optimizer == "adamw":
         return optim.AdamW(groups, lr=recipe.lr)
+    if recipe.optimizer == "rmsprop":
+        return optim.RMSprop(groups, lr=recipe.lr, alpha=0.9, momentum=recipe.momentum)
     nesterov = recipe.nesterov and recipe.momentum > 0
     return optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov)
 
@@ -44,8 +46,9 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
     """The rate for step ``step`` of ``steps``, counted from 0.
 
     It climbs linearly to ``recipe.lr`` during the warm-up. Of what is left, "one_cycle" falls linearly to
-    zero, "cosine" along half a cosine, "step" takes a tenth from the half and a hundredth from three quarters
-    on (as He et al. 2016, section 4.2), "constant" stays.
+    zero, "cosine" along half a cosine, "exponential" by equal factors to ``gamma`` of it; "step" multiplies
+    it by ``gamma`` at each milestone (a tenth from the half and a hundredth from three quarters on, unless
+    said otherwise, as He et al. 2016, section 4.2); "constant" stays.
     """
     share = recipe.warmup
     if share is None:
@@ -58,6 +61,8 @@ def learning_rate(step: int, steps: int, recipe: Recipe) -> float:
         return recipe.lr * (1 - done)
     if recipe.schedule == "cosine":
         return recipe.lr * (1 + math.cos(math.pi * done)) / 2
+    if recipe.schedule == "exponential":
+        return recipe.lr * recipe.gamma**done
     if recipe.schedule == "step":
-        return recipe.lr * (1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01)
+        return recipe.lr * recipe.gamma ** sum(done >= milestone for milestone in recipe.milestones)
     return recipe.lr
