@@ -1,30 +1,5 @@
-"""A progress bar where somebody watches, silence elsewhere."""
+"""The bar that ``fit`` shows; it lives below the data, whose downloads show it too."""
 
-import os
-import sys
-from typing import Any
+from convbook.progress import progress_bar, somebody_watches
 
-
-def somebody_watches() -> bool:
-    """Whether a bar would be seen live.
-
-    Yes on a terminal, on Colab, and in a kernel that a Jupyter server started (it sets JPY_SESSION_NAME). No
-    in a pipe, and no where papermill or nbclient execute a notebook: the bar's traces would end up on the
-    page. The environment variable CONVBOOK_PROGRESS decides if it is set: 0 or 1.
-    """
-    asked = os.environ.get("CONVBOOK_PROGRESS")
-    if asked:
-        return asked != "0"
-    return (
-        "google.colab" in sys.modules
-        or "JPY_SESSION_NAME" in os.environ
-        or bool(getattr(sys.stdout, "isatty", lambda: False)())
-    )
-
-
-def progress_bar(steps: int, *, wanted: bool) -> Any:
-    """A tqdm bar over ``steps``, on standard output; a disabled one prints nothing."""
-    from tqdm import tqdm
-
-    hidden = not (wanted and somebody_watches())
-    return tqdm(total=steps, unit="step", leave=False, file=sys.stdout, disable=hidden)
+__all__ = ["progress_bar", "somebody_watches"]
