@@ -137,7 +137,8 @@ def _transfer(url: str, part: Path, title: str) -> None:
         have = have if resumed else 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
-        with part.open("ab" if resumed else "wb") as file, progress_bar(total, unit="B", title=title) as bar:
+        mode = "ab" if resumed else "wb"
+        with part.open(mode, buffering=0) as file, progress_bar(total, unit="B", title=title) as bar:
             bar.update(have)
             for chunk in _chunks(response):
                 file.write(chunk)
@@ -164,7 +165,7 @@ def _open(url: str, have: int) -> Any:
 def _chunks(response: Any) -> Iterator[bytes]:
     """The bytes that arrive; what fails in here is the network, what fails in writing them is the disk."""
     try:
-        while chunk := response.read(CHUNK):
+        while chunk := response.read1(CHUNK):  # what has arrived, without waiting for more
             yield chunk
     except (OSError, HTTPException) as error:
         raise Interrupted(brief(error)) from error
