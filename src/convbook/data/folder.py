@@ -11,7 +11,7 @@ from torch import Tensor
 from convbook.data.errors import DataError, brief
 from convbook.data.stream import StreamSet
 
-FORMATS = (".jpg", ".jpeg", ".png", ".webp")
+FORMATS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 VALIDATION = ("val", "validation", "test")  # the first of them that is there
 
 
@@ -30,11 +30,13 @@ class ImageFiles:
 
     def __getitem__(self, i: int) -> Tensor:
         """Image ``i``, uint8 (3, H, W) in its own size; grey ones become red, green and blue alike."""
-        from torchvision.io import ImageReadMode, decode_image
+        from PIL import Image
+        from torchvision.transforms.v2.functional import pil_to_tensor
 
         try:
-            return decode_image(self.paths[i], ImageReadMode.RGB)
-        except (RuntimeError, OSError, ValueError) as error:
+            with Image.open(self.paths[i]) as image:
+                return pil_to_tensor(image.convert("RGB"))
+        except Exception as error:  # each format's decoder has its own
             raise DataError(
                 f"{self.paths[i]} is damaged or is no image ({brief(error)}): replace or delete it"
             ) from error
@@ -112,7 +114,7 @@ def _files(side: Path, classes: tuple[str, ...]) -> tuple[ImageFiles, Tensor]:
             p for p in (side / name).rglob("*") if p.suffix.lower() in FORMATS and p.name[0] != "."
         )
         if not found:
-            raise DataError(f"{side / name} holds no image ({', '.join(FORMATS)}): add some, or delete it")
+            raise DataError(f"{side / name} holds no image ({' '.join(FORMATS)}): add some, or delete it")
         paths += map(str, found)
         labels += [label] * len(found)
     return ImageFiles(tuple(paths)), torch.tensor(labels)

@@ -78,16 +78,26 @@ class StreamSet:
         self._reader = Reader(self.source, self.size, self.crop)
         self._workers: list[Workers] = []
         self.mean, self.std = statistics or self._mean_and_std()
+        # An ImageSet of one image, which knows how to normalise.
+        self._first = ImageSet(
+            self.sample(1), self.labels[:1], self.classes, statistics=(self.mean, self.std)
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        size = "in their own size" if self.size is None else f"{self.size}x{self.size}"
+        channels, height, width = self.shape
         return (
-            f"StreamSet({self.name}: {len(self):,} images, {size}, "
+            f"StreamSet({self.name}: {len(self):,} images, {channels}x{height}x{width}, "
             f"{len(self.classes)} classes, streamed to {self.device})"
         )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image, once it is cut to size."""
+        channels, height, width = self._first.images.shape[1:]
+        return channels, height, width
 
     @property
     def device(self) -> torch.device:
@@ -117,13 +127,12 @@ class StreamSet:
         return self.select(torch.randperm(len(self), generator=Generator().manual_seed(seed))[:n])
 
     def sample(self, n: int) -> Tensor:
-        """The first ``n`` images, uint8 (n, C, H, W), on the device."""
+        """The first ``n`` images (or all, if there are fewer), raw: uint8, (n, C, H, W), on the device."""
         return self._decode(range(min(n, len(self)))).to(self.device)
 
     def normalise(self, images: Tensor) -> Tensor:
         """Images on the scale 0 to 255, (N, C, H, W) -> float32 with mean 0 and variance 1 a channel."""
-        mean, std = self.mean.view(-1, 1, 1), self.std.view(-1, 1, 1)
-        return (images.float() / 255 - mean) / std
+        return self._first.normalise(images)
 
     def float_images(self, index: Tensor | slice | None = None) -> Tensor:
         """Normalised float32 images, (N, C, H, W): those at ``index``, or all, each cut in the middle."""
@@ -134,7 +143,7 @@ class StreamSet:
         self, device: str | torch.device = "cpu", statistics: tuple[Tensor, Tensor] | None = None
     ) -> ImageSet:
         """Decode every image, cut in the middle, into an :class:`ImageSet` on ``device``."""
-        shape = (len(self), *self._decode([0]).shape[1:])
+        shape = (len(self), *self.shape)
         images = torch.empty(shape, dtype=torch.uint8, device=device, memory_format=torch.channels_last)
         with progress_bar(len(self), unit="image", title=self.name) as bar:
             for start in range(0, len(self), CHUNK):
@@ -154,56 +163,66 @@ class StreamSet:
         start: int = 0,
         shard: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go once through the set.
+        """Go once through the set; without random crops, these are the batches of an :class:`ImageSet`.
 
-        Everything random is drawn from ``generator`` before the first batch: the order, a seed for each
-        image's crop, and one a batch for ``augment``. So ``start`` goes on as an uninterrupted pass would,
-        whatever the number of workers.
+        The order, a seed for each batch's augmentation and one for each image's crop are drawn before the
+        first batch: the same state of the generator gives the same batches, wherever the pass starts and
+        however many workers there are.
 
         Args:
-            batch_size: images a batch, over all processes; the last batch may be smaller.
-            shuffle: draw a new order from ``generator``, and random crops if the set has ``crop``.
-            generator: the source of randomness, on the device; needed by ``shuffle`` and ``augment``.
+            batch_size: images a batch, over all processes; the last one may be smaller.
+            shuffle: draw a new order from ``generator``, and the crops, if the set has ``crop``.
+            generator: the source of randomness, on the set's device; needed by ``shuffle`` and ``augment``.
             augment: changes a batch of raw images before they are normalised.
             drop_last: leave an incomplete last batch out.
-            start: the number of the first batch to yield.
-            shard: this process's rank and the number of processes: of every batch it gets its part.
+            start: batches to leave out at the beginning: they are not even decoded.
+            shard: (rank, world): of each batch the ``rank``-th of ``world`` nearly equal parts. Crops are
+                those of a single process, augmentation has draws of its own; a part of an incomplete last
+                batch may be empty.
 
         Yields:
             Normalised float32 images (B, C, H, W), channels-last, and int64 labels (B,).
 
         Raises:
             DataError: an image file is damaged.
+            ValueError: a size, position or shard that cannot be, or no generator where one is needed.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more; got {batch_size}")
+        rank, world = shard
+        if not 0 <= rank < world:
+            raise ValueError(f"shard is (rank, world) with 0 <= rank < world; got {shard}")
+        if batch_size < world:
+            raise ValueError(f"batch_size must be {world} or more, an image a process; got {batch_size}")
+        if start < 0:
+            raise ValueError(f"start must be 0 or more batches; got {start}")
         if generator is None and (shuffle or augment):
             raise ValueError(
                 "shuffle and augment need a generator: torch.Generator(device).manual_seed(seed)"
             )
-        rank, world = shard
-        if not 0 <= rank < world:
-            raise ValueError(f"shard is a rank below the number of processes; got {shard}")
-        order = torch.arange(len(self))
-        crops = None  # a seed an image, in the pass's order
-        if shuffle and generator is not None:
-            order = torch.randperm(len(self), generator=generator, device=generator.device).cpu()
-            crops = _seeds(len(self), generator) if self.crop else None
-        changes = _seeds(-(-len(self) // batch_size), generator) if generator is not None else None
+        order = torch.arange(len(self), device=self.device)
+        seeds: list[int] = []
+        crops = None  # a seed an image, in the order of the pass
+        if generator is not None:
+            if shuffle:
+                order = torch.randperm(len(self), generator=generator, device=self.device)
+            seeds = _seeds(-(-len(self) // batch_size), generator).tolist()
+            if shuffle and self.crop:
+                crops = _seeds(len(self), generator)
 
-        end = len(self) - len(self) % batch_size if drop_last else len(self)
-        parts = [part.tensor_split(world)[rank] for part in torch.arange(end).split(batch_size) if len(part)][
-            start:
-        ]  # of the order
-        plan = [
-            Wanted(order[part].tolist(), None if crops is None else crops[part].tolist()) for part in parts
-        ]
-        labels = self.labels[order.to(self.device)]
-        for number, (part, images) in enumerate(zip(parts, self._read(plan), strict=True), start):
+        def parts(values: Tensor) -> list[Tensor]:
+            """This process's share of each batch to come."""
+            end = len(self) // batch_size if drop_last else None
+            return [batch.tensor_split(world)[rank] for batch in values.split(batch_size)[start:end]]
+
+        plan = [Wanted(part.tolist()) for part in parts(order.cpu())]
+        if crops is not None:
+            plan = [Wanted(w.images, part.tolist()) for w, part in zip(plan, parts(crops), strict=True)]
+        draws = Generator(self.device)
+        decoded = self._read(plan)
+        for number, (index, images) in enumerate(zip(parts(order), decoded, strict=True), start):
             images = images.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-            if augment is not None and changes is not None:
-                images = augment(images, Generator(self.device).manual_seed(int(changes[number]) + rank))
-            yield self.normalise(images), labels[part[0] : part[-1] + 1]
+            if augment is not None:
+                images = augment(images, draws.manual_seed(seeds[number] + rank))
+            yield self.normalise(images), self.labels[index]
 
     def _read(self, plan: list[Wanted]) -> Iterator[Tensor]:
         """The batches of a plan, from workers that no other pass keeps busy."""
@@ -222,10 +241,10 @@ class StreamSet:
     def _mean_and_std(self) -> tuple[Tensor, Tensor]:
         chosen = torch.randperm(len(self), generator=Generator().manual_seed(0))[:SAMPLE]
         images = self._decode(chosen.tolist())
-        whole = ImageSet(images, torch.zeros(len(images)), self.classes)
-        return whole.mean.to(self.device), whole.std.to(self.device)
+        sample = ImageSet(images, torch.zeros(len(images)), self.classes)
+        return sample.mean.to(self.device), sample.std.to(self.device)
 
 
 def _seeds(n: int, generator: Generator) -> Tensor:
-    """``n`` seeds, int64 (n,), on the CPU."""
+    """``n`` seeds, int64 (n,), on the CPU, drawn where the generator lives."""
     return torch.randint(2**62, (n,), generator=generator, device=generator.device).cpu()

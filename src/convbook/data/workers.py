@@ -77,6 +77,8 @@ class Reader(Dataset):
 
         (A worker's exception arrives with the worker's whole traceback in its message.)
         """
+        if not wanted.images:  # a process's part of a small last batch
+            return self.image(0)[None][:0]
         seeds = wanted.seeds or repeat(None)
         try:
             return torch.stack([self.image(i, seed) for i, seed in zip(wanted.images, seeds, strict=False)])

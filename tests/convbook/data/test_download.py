@@ -35,8 +35,9 @@ MD5 = hashlib.md5(ARCHIVE).hexdigest()
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    for name in ("CONVBOOK_PROGRESS", "CONVBOOK_MIRROR", "JPY_SESSION_NAME", "http_proxy", "HTTP_PROXY"):
+    for name in ("CONVBOOK_PROGRESS", "CONVBOOK_MIRROR", "JPY_SESSION_NAME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serve() as site:
         site.files["/set.tar.gz"] = ARCHIVE
         yield site
