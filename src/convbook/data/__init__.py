@@ -8,8 +8,17 @@ compare their checksums. What fits the device becomes an :class:`ImageSet`, what
 from convbook.data.clutter import cluttered_digits
 from convbook.data.errors import DataError
 from convbook.data.images import ImageSet
-from convbook.data.load import list_data, load
+from convbook.data.load import Images, list_data, load
 from convbook.data.photographs import photographs
 from convbook.data.stream import StreamSet
 
-__all__ = ["DataError", "ImageSet", "StreamSet", "cluttered_digits", "list_data", "load", "photographs"]
+__all__ = [
+    "DataError",
+    "ImageSet",
+    "Images",
+    "StreamSet",
+    "cluttered_digits",
+    "list_data",
+    "load",
+    "photographs",
+]

@@ -28,6 +28,7 @@ FROM_FILES: dict[str, Callable[[Path, bool], tuple[ImageSet, ImageSet]]] = {
     "cifar100": files.cifar100,
     "clothing": files.clothing,
 }
+Images = ImageSet | StreamSet
 FOLDER = "folder:"
 SIZE = 64  # pixels a side of photographs, unless asked for
 
@@ -47,7 +48,7 @@ def load(
     crop: tuple[float, float] | None = None,
     resident: bool | None = None,
     workers: int | None = None,
-) -> tuple[ImageSet, ImageSet] | tuple[StreamSet, StreamSet]:
+) -> tuple[Images, Images]:
     """The training and the validation images of a data set.
 
     ``digits`` and ``cluttered-digits`` need no files. ``folder:PATH`` is a folder of yours, laid out as
@@ -118,7 +119,7 @@ def data_folder(root: str | Path | None = None) -> Path:
 
 def _placed(
     train: StreamSet, val: StreamSet, device: torch.device, resident: bool | None
-) -> tuple[ImageSet, ImageSet] | tuple[StreamSet, StreamSet]:
+) -> tuple[Images, Images]:
     """Photographs decoded onto the device, if asked for or if they fit; else as they are."""
     if resident is None:
         side = train.size or 0
