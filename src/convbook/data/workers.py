@@ -77,17 +77,17 @@ class Reader(Dataset):
 
         (A worker's exception arrives with the worker's whole traceback in its message.)
         """
-        if not wanted.images:  # a process's part of a small last batch
-            return self.image(0)[None][:0]
         seeds = wanted.seeds or repeat(None)
         try:
+            if not wanted.images:  # a process's part of a small last batch
+                return self.image(0)[None][:0]
             return torch.stack([self.image(i, seed) for i, seed in zip(wanted.images, seeds, strict=False)])
         except DataError as error:
             return error
 
 
 class Workers:
-    """Worker processes that live from one pass to the next, until this object is forgotten or closed."""
+    """Worker processes that live from one pass to the next, until this object is forgotten."""
 
     def __init__(self, reader: Reader, count: int, pinned: bool) -> None:
         self.plan = _Plan()
