@@ -35,11 +35,11 @@ def fit(
 ) -> History:
     """Train ``model`` in place and return what happened.
 
-    Images live on the device as bytes, so that a batch is one indexing and no loader is needed; a set that does
-    not fit there is streamed. The same
-    seed, machine and number of threads give the same result bit for bit on a CPU, whether or not the run was
-    interrupted and resumed; on a GPU some kernels add in another order each time. The global generators are
-    seeded on the way, as dropout draws from them. Under ``torchrun`` all processes train together.
+    Images live on the device as bytes, so that a batch is one indexing and no loader is needed; a set that
+    does not fit there is streamed. The same seed, machine and number of threads give the same result bit for
+    bit on a CPU, whether or not the run was interrupted and resumed; on a GPU some kernels add in another
+    order each time. The global generators are seeded on the way, as dropout draws from them. Under
+    ``torchrun`` all processes train together.
 
     Args:
         model: scores images (N, C, H, W) -> (N, K); it is moved to the device.
