@@ -9,7 +9,7 @@ from torch import nn
 
 from convbook.data import load
 from convbook.models import create_model, list_models
-from convbook.records import RecordError, load_records, measure, save_record, store
+from convbook.records import RecordError, load_records, save_record, store
 from convbook.training import History, Recipe, fit, seed_everything
 
 
@@ -90,38 +90,6 @@ def test_damaged_or_touched_up_records_are_refused(history: History, tmp_path: P
     path.write_text(text[: len(text) // 2] if damage == "truncate" else text)
     with pytest.raises(RecordError, match=path.name):
         load_records(folder=tmp_path)
-
-
-def test_measure_trains_records_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["lenet5_modern", "--data", "digits", "--epochs", "1", "--device", "cpu"]
-    assert measure.main([*arguments, "--folder", str(tmp_path)]) == 0
-    (record,) = load_records(folder=tmp_path)
-    assert "lenet5_modern on digits:" in capsys.readouterr().out
-    assert record.command.startswith("python -m convbook.records.measure lenet5_modern --data digits")
-    assert record.parameters == sum(p.numel() for p in create_model("lenet5_modern").parameters())
-
-
-def test_measure_can_use_the_loss_of_1998_and_names_it(tmp_path: Path) -> None:
-    arguments = ["lenet5", "--data", "digits", "--epochs", "1", "--loss", "map", "--lr", "0.001"]
-    assert measure.main([*arguments, "--device", "cpu", "--folder", str(tmp_path)]) == 0
-    (record,) = load_records(folder=tmp_path)
-    assert record.loss == "map_loss" and "--loss map" in record.command
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["lenet6", "--data", "digits"], "lenet5"),
-        (["lenet5_modern", "--data", "digits", "--epochs", "0"], "epochs must be 1 or more"),
-    ],
-)
-def test_measure_says_in_one_line_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    assert measure.main([*arguments, "--device", "cpu", "--folder", str(tmp_path)]) == 1
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_records_that_ship_are_sound() -> None:
