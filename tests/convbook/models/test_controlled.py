@@ -72,6 +72,14 @@ def test_tanh_differs_from_relu_in_activation_alone():
     assert [p.shape for p in relu.parameters()] == [p.shape for p in tanh.parameters()]
 
 
+def test_attention_on_mobilenet_adds_a_gate_to_each_block():
+    channels = [64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
+    added = count_params("mobilenet_v1", attention="se") - count_params("mobilenet_v1")
+    assert added == sum(2 * c * (c // 16) + c // 16 + c for c in channels)
+    with pytest.raises(ValueError, match="take one of None, se, cbam"):
+        create_model("mobilenet_v1", attention="gate")
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
