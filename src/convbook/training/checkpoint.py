@@ -234,8 +234,8 @@ def _check_plain(value: Any, place: str = "") -> None:
 
 
 def _as_json(run: dict[str, Any]) -> dict[str, Any]:
-    """The same with lists for tuples, so that it equals itself when read back."""
-    plain: dict[str, Any] = json.loads(json.dumps(run))
+    """What stays the same from process to process: lists for tuples, functions without their addresses."""
+    plain: dict[str, Any] = json.loads(re.sub(r" at 0x[0-9a-fA-F]+", "", json.dumps(run)))
     return plain
 
 

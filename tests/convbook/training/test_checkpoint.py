@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import resource
 import signal
 import sys
@@ -172,6 +173,18 @@ def test_another_runs_folder_is_refused_and_left_as_it_is(
     message = str(error.value)
     assert said in message and "pass another folder" in message and str(tmp_path) in message
     assert "\n" not in message and names(tmp_path) == before
+
+
+def test_the_same_function_at_another_address_is_the_same_run(tmp_path: Path) -> None:
+    def blank() -> None: ...
+
+    def other() -> None: ...
+
+    saved = re.sub(r"0x\w+", "0x7f00dead", repr(blank))
+    Checkpoints(tmp_path).save(state(1), epoch=1, step=1, run=RUN | {"augment": saved})
+    assert saved != repr(blank) and Checkpoints(tmp_path).newest(RUN | {"augment": repr(blank)}) is not None
+    with pytest.raises(CheckpointError, match="other"):
+        Checkpoints(tmp_path).newest(RUN | {"augment": repr(other)})
 
 
 def test_of_many_differences_three_are_named(tmp_path: Path) -> None:
