@@ -21,8 +21,8 @@ from convbook.models.registry import CIFAR, register
 class Whitening(nn.Module):
     """Each 2x2 patch in coordinates of variance 1 without correlation, and the same with the sign turned.
 
-    (N, C, H, W) -> (N, 8 C, H - 1, W - 1). The kernel is no parameter: :meth:`measure` computes it. Both signs
-    are given because the activation that follows lets one of them pass. The bias is learned.
+    (N, C, H, W) -> (N, 8 C, H - 1, W - 1). The kernel is no parameter: :meth:`measure` computes it. The bias
+    is learned. Both signs are given because the activation that follows lets one of them pass.
 
     Args:
         channels: channels of the images.
@@ -58,8 +58,8 @@ class Whitening(nn.Module):
 class FastNorm(nn.Module):
     """Batch normalisation without a scale, whose shift learns ``speed`` times as fast as other parameters.
 
-    (N, C, H, W) -> the same shape. The shift is ``sqrt(speed)`` times the parameter: its gradient is larger by
-    that factor, and a step moves the shift by that factor more.
+    (N, C, H, W) -> the same shape. The shift is ``sqrt(speed)`` times the parameter: that makes its gradient
+    larger by this factor, and what a step does to the shift larger by it once more.
     """
 
     def __init__(self, channels: int, speed: float = 64.0) -> None:
@@ -139,7 +139,7 @@ class HowFast(nn.Module):
 
 
 def pass_on(conv: nn.Conv2d) -> None:
-    """Let the first outputs of a convolution be its inputs, one to one; the others keep their random start."""
+    """Let a convolution's first outputs be its inputs, one to one; the others keep their random start."""
     nn.init.dirac_(conv.weight.data[: conv.in_channels])
 
 

@@ -1,21 +1,23 @@
-"""The runs worth teaching, as ``experiments.toml`` lists them: commands, what they cost, which are measured."""
+"""The runs worth teaching, as ``experiments.toml`` lists them: commands, their cost, which are measured."""
 
 from __future__ import annotations
 
-import ast
 import shlex
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from convbook.claims import find_recipe
 from convbook.profile import count_macs
 from convbook.records.store import FOLDER, Record, RecordError
+from convbook.training.options import option
 
 SETS = {"digits": (1, 1_437), "mnist": (1, 60_000), "cifar10": (3, 50_000)}  # channels, training images
-ELSEWHERE = ("--device", "--checkpoints", "--folder", "--reduced")  # where a run was made, and its label
+SIDE = 32  # pixels of all of them
+ELSEWHERE = ("--device", "--checkpoints", "--folder")  # where a run was made, not what it was
+Words = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,14 @@ class Run:
 
     Attributes:
         label: what a chart calls it.
-        words: the program, its arguments and the seed.
-        whole: the words of the whole run, if this one is reduced.
+        words: the program, the network and the options, the seed last.
+        reduced: whether it is shorter than the course's recipe for the network.
         gpu: whether it takes too long on a CPU.
     """
 
     label: str
-    words: tuple[str, ...]
-    whole: tuple[str, ...] | None = None
+    words: Words
+    reduced: bool = False
     gpu: bool = False
 
     @property
@@ -40,26 +42,27 @@ class Run:
         return shlex.join(["python", "-m", *self.words])
 
     @property
-    def reduced(self) -> str | None:
-        """What a reduced run has of the whole one, in words; None for a whole run."""
-        if self.whole is None:
-            return None
-        parts = []
-        for noun, share, total in zip(("images", "epochs"), _length(self.words), _length(self.whole), strict=True):
-            if share != total:
-                parts.append(f"{share:,} of {total:,} {noun}")
-        return ", ".join(parts)
+    def length(self) -> tuple[int, int]:
+        """Training images, and how often each is seen."""
+        _, images = SETS[self._option("--data")]
+        epochs = self._option("--epochs") or find_recipe(self.words[1]).course["epochs"]
+        return int(self._option("--subset") or images), int(epochs)
 
     @property
     def cost(self) -> int:
-        """Multiply-accumulates of the whole run: three passes' worth an image, and those of a teacher."""
-        channels, _ = SETS[option(self.words, "--data")]
-        images, epochs = _length(self.words)
+        """Multiply-accumulates of the run: a forward and two backward passes for each image and epoch.
+
+        A teacher learns first and then answers for every image; what is widened learns twice.
+        """
+        channels, _ = SETS[self._option("--data")]
         overrides = tuple(self.words[i + 1] for i, word in enumerate(self.words) if word == "--option")
-        each = 3 * _macs(self.words[1], channels, overrides)
-        teacher = option(self.words, "--teacher")
+        model, teacher, narrow = self.words[1], self._option("--teacher"), self._option("--narrow")
+        each = 3 * _macs(model, channels, overrides)
         if teacher:
-            each += 4 * _macs(teacher, channels, ())  # it learns first, and then answers for every image
+            each += 4 * _macs(teacher, channels, ())
+        if narrow:
+            each += 3 * _macs(model, channels, (*overrides, narrow))
+        images, epochs = self.length
         return each * images * epochs
 
     def is_measured_by(self, record: Record) -> bool:
@@ -70,6 +73,10 @@ class Run:
                 place = words.index(name)
                 del words[place : place + 2]
         return words == ["python", "-m", *self.words]
+
+    def _option(self, name: str) -> str:
+        """The word that follows an option, or "" where it is not given."""
+        return self.words[self.words.index(name) + 1] if name in self.words else ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Experiment:
         question: one sentence.
         quantity: the curve that answers it.
         whole: the runs as they should be.
-        reduced: shorter ones, for a CPU.
+        reduced: shorter ones, for a CPU; none of those that only a GPU can do.
     """
 
     name: str
@@ -101,8 +108,8 @@ def load_experiments(path: Path = FOLDER / "experiments.toml") -> list[Experimen
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-        return [_experiment(entry) for entry in content["experiment"]]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+        return [_experiment(**entry) for entry in content["experiment"]]
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise RecordError(f"{path} is damaged ({error!r}): restore it from the repository") from error
 
 
@@ -111,65 +118,31 @@ def records_of(run: Run, records: Iterable[Record]) -> list[Record]:
     return [record for record in records if run.is_measured_by(record)]
 
 
-def option(words: tuple[str, ...], name: str, default: Any = None) -> Any:
-    """The word that follows an option, or ``default``."""
-    return words[words.index(name) + 1] if name in words else default
-
-
-def parse_overrides(given: Iterable[str]) -> dict[str, Any]:
-    """``["depths=(1, 1)", "attention=se"]`` as arguments for ``create_model``.
-
-    Raises:
-        ValueError: one is not of the form NAME=VALUE.
-    """
-    overrides = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise ValueError(f"{text!r} sets nothing: write NAME=VALUE, such as reduction=8")
-        try:
-            overrides[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            overrides[name] = value
-    return overrides
-
-
-def _experiment(entry: dict[str, Any]) -> Experiment:
-    whole, reduced = [], []
-    for seed in entry["seeds"]:
-        for each in entry["runs"]:
-            words = shlex.split(f"{each['command']} {entry['options']} --seed {seed}")
-            full = Run(each["label"], tuple(words), gpu=each.get("gpu", "reduced" not in entry))
-            whole.append(full)
-            if not full.gpu:
-                short = _replace(full.words, shlex.split(entry["reduced"]))
-                reduced.append(Run(each["label"], short, whole=full.words))
-    quantity = entry.get("quantity", "val_accuracy")
-    return Experiment(
-        entry["name"], entry["title"], entry["question"], quantity, tuple(whole), tuple(reduced)
-    )
-
-
-def _replace(words: tuple[str, ...], others: list[str]) -> tuple[str, ...]:
-    """``words`` with other values for some options; those not there yet come before the seed."""
-    result = list(words)
-    for name, value in zip(others[::2], others[1::2], strict=True):
-        if name in result:
-            result[result.index(name) + 1] = value
-        else:
-            place = result.index("--seed")
-            result[place:place] = [name, value]
-    return tuple(result)
-
-
-def _length(words: tuple[str, ...]) -> tuple[int, int]:
-    """Images and epochs of a run."""
-    _, images = SETS[option(words, "--data")]
-    return min(images, int(option(words, "--images", images))), int(option(words, "--epochs"))
+def _experiment(
+    name: str,
+    title: str,
+    question: str,
+    options: str,
+    seeds: list[int],
+    runs: list[dict[str, str]],
+    quantity: str = "val_accuracy",
+    reduced: str = "",
+) -> Experiment:
+    """One table of the file, with a run for each seed."""
+    whole, short = [], []
+    for seed in seeds:
+        for each in runs:
+            words = shlex.split(f"{each['command']} {options}")
+            last = ("--seed", str(seed))
+            gpu = bool(each.get("gpu", not reduced))
+            whole.append(Run(each["label"], (*words, *last), gpu=gpu))
+            if not gpu:
+                short.append(Run(each["label"], (*words, *shlex.split(reduced), *last), reduced=True))
+    return Experiment(name, title, question, quantity, tuple(whole), tuple(short))
 
 
 @cache
-def _macs(model: str, channels: int, overrides: tuple[str, ...]) -> int:
-    """Multiply-accumulates of one forward pass of an image of 32x32 pixels."""
-    arguments = parse_overrides(overrides) | {"num_classes": 10, "in_channels": channels}
-    return count_macs(model, (channels, 32, 32), **arguments)
+def _macs(model: str, channels: int, overrides: Words) -> int:
+    """Multiply-accumulates of one forward pass."""
+    arguments = {"num_classes": 10, "in_channels": channels, **dict(map(option, overrides))}
+    return count_macs(model, (channels, SIDE, SIDE), **arguments)

@@ -51,6 +51,7 @@ class Record:
         commit: of the source, with "+changes" if files differed from it; None outside a repository.
         command: what runs the same again.
         reduced: what a shortened run left out, such as "5,000 of 50,000 images"; None for a whole one.
+        figures: what was measured besides the curve, by name, such as the accuracy on a class left out.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Record:
     commit: str | None
     command: str
     reduced: str | None = None
+    figures: dict[str, float] | None = None
 
     @property
     def label(self) -> str:
@@ -90,6 +92,7 @@ def save_record(
     data: str | None = None,
     options: dict[str, Any] | None = None,
     reduced: str | None = None,
+    figures: dict[str, float] | None = None,
     folder: str | Path = FOLDER,
 ) -> Path:
     """Write a finished run and return the new file's path.
@@ -103,6 +106,7 @@ def save_record(
         data: the data's name, if another than the history's.
         options: the arguments that the model was made with, besides its name.
         reduced: what a shortened run left out; None for a whole one.
+        figures: what was measured besides the curve, by name.
         folder: where records live.
 
     Raises:
@@ -112,7 +116,9 @@ def save_record(
         content = history.to_record(model=model, options=options or {}, data=data, command=command)
     except ValueError as error:
         raise RecordError(str(error)) from error
-    record = _parse(content | {"commit": commit(), "reduced": reduced}, f"the run of {model}")
+    record = _parse(
+        content | {"commit": commit(), "reduced": reduced, "figures": figures}, f"the run of {model}"
+    )
     text = json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     path = Path(folder) / f"{_slug(record.model)}-{_slug(record.data)}-{digest}.json"
@@ -172,7 +178,9 @@ def _parse(content: Any, source: str) -> Record:
     names = {field.name for field in fields(Record)}
     needed = {field.name for field in fields(Record) if field.default is MISSING}
     if not isinstance(content, dict) or not needed <= set(content) <= names:
-        wrong = sorted((needed - set(content)) | (set(content) - names)) if isinstance(content, dict) else "all"
+        wrong = (
+            sorted((needed - set(content)) | (set(content) - names)) if isinstance(content, dict) else "all"
+        )
         raise RecordError(f"{source} is no record: missing or unknown is {wrong}")
     record = Record(**content)
     if not record.curve or record.final != record.curve[-1]:
