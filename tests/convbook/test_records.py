@@ -34,6 +34,26 @@ def test_a_record_is_read_back_as_it_was_run(history: History, tmp_path: Path) -
     assert path.name.startswith("softmax-digits-") and "2 epochs" in record.label
 
 
+def test_a_reduced_run_and_its_further_figures_are_read_back(history: History, tmp_path: Path) -> None:
+    figures = {"accuracy on 3": 0.25}
+    save_record(
+        history, model="a", command="", reduced="64 of 1,437 images", figures=figures, folder=tmp_path
+    )
+    (record,) = load_records(folder=tmp_path)
+    assert record.figures == figures and record.reduced == "64 of 1,437 images"
+    assert record.label.endswith("reduced (64 of 1,437 images)")
+    assert record.column("val_loss") == history.column("val_loss")
+
+
+def test_records_from_before_runs_could_be_reduced_are_whole(history: History, tmp_path: Path) -> None:
+    path = save_record(history, model="a", command="", folder=tmp_path)
+    content = json.loads(path.read_text())
+    del content["reduced"], content["figures"]
+    path.write_text(json.dumps(content))
+    (record,) = load_records(folder=tmp_path)
+    assert record.reduced is None and record.figures is None and "reduced" not in record.label
+
+
 def test_runs_never_overwrite_each_other(history: History, tmp_path: Path) -> None:
     paths = {save_record(history, model=m, command="", folder=tmp_path) for m in ("a", "b", "b2")}
     paths.add(save_record(history, model="a", command="other", folder=tmp_path))
@@ -100,6 +120,7 @@ def test_the_records_that_ship_are_sound() -> None:
         assert record.model in list_models()
         assert record.command and record.hardware and record.parameters > 0
         assert [row["epoch"] for row in record.curve] == list(range(1, record.recipe["epochs"] + 1))
+        assert record.commit is None or not record.commit.endswith("+changes"), "made from sources nobody has"
         net = create_model(record.model, **record.options)
         assert sum(p.numel() for p in net.parameters() if p.requires_grad) == record.parameters
     for path in store.FOLDER.glob("*.json"):
