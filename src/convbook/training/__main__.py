@@ -77,11 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         return run(options, shlex.join([*PROGRAM.split(), *given]))
     except KeyboardInterrupt:
-        print("interrupted before the training", file=sys.stderr)
-        return 130
+        return stopped(130, "Ctrl-C")
     except EXPECTED as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        return wrong(str(error))
 
 
 def run(options: Namespace, command: str) -> int:
@@ -112,7 +110,7 @@ def run(options: Namespace, command: str) -> int:
         halve_on_oom=options.halve_on_oom,
     )
     if history.interrupted:
-        return 130
+        return stopped(130, "Ctrl-C")
     if os.environ.get("RANK", "0") != "0":
         return 0  # under torchrun, where all have the same history, the first process tells it
     print(summary(options.model, history))
@@ -175,6 +173,18 @@ def one_line(name: str) -> str:
     return f"{name:32}{recipe.paper:26}" + (
         recipe.data if recipe.course else "labels pixels: not trained here"
     )
+
+
+def wrong(message: str) -> int:
+    """Say in one line what is wrong; the exit status for it."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+def stopped(status: int, by: str) -> int:
+    """Say in one line what ended the run; the exit status for it."""
+    print(f"stopped by {by}: no record is written", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ def test_a_record_holds_the_run_the_command_and_what_was_left_out(
     assert record.recipe == make_recipe(course | {"epochs": 1, "seed": 3}).to_dict()
     assert record.command == "python -m convbook.training " + " ".join(arguments)
     assert record.reduced == f"256 of 1,437 images, 1 of {course['epochs']} epochs"
-    assert record.parameters == sum(p.numel() for p in create_model(record.model, **record.options).parameters())
+    assert record.parameters == sum(
+        p.numel() for p in create_model(record.model, **record.options).parameters()
+    )
     out = capsys.readouterr().out
     assert f"{100 * record.final['val_accuracy']:.2f} %" in out and "lenet5_modern-digits" in out
 
@@ -53,7 +55,13 @@ def test_the_command_trains_as_a_few_lines_of_python_do(tmp_path: Path) -> None:
 
 def test_every_setting_of_a_recipe_is_an_option_and_reads_its_own_print() -> None:
     recipe = Recipe(
-        epochs=3, nesterov=False, milestones=(0.25, 0.5), clip=2.0, warmup=0.1, compile=False, channels_last=True
+        epochs=3,
+        nesterov=False,
+        milestones=(0.25, 0.5),
+        clip=2.0,
+        warmup=0.1,
+        compile=False,
+        channels_last=True,
     )
     given = []
     for name, value in recipe.to_dict().items():
@@ -116,7 +124,7 @@ def test_list_names_every_network_and_where_its_recipe_is_from(capsys: pytest.Ca
         (["lenet6", *QUICK], "did you mean lenet5"),
         (["enet", *QUICK], "enet cannot be trained here. It labels pixels"),
         (["lenet1", *QUICK], "say --size 28 to have them resized"),
-        (["alexnet", *QUICK], "at least 63x63: say --size 224"),
+        (["nin_imagenet", *QUICK], "at least 39x39; resize them: say --size 224"),
         (["lenet5_modern", *QUICK, "--size", "0"], "--size must be 1 or more"),
         (["lenet5_modern", *QUICK, "--epochs", "0"], "epochs must be 1 or more"),
         (["lenet5_modern", *QUICK, "--epochs", "x"], "argument --epochs: 'x' is no whole number"),
@@ -165,7 +173,9 @@ def test_a_run_goes_on_from_its_checkpoints_and_another_models_are_refused(
     assert "holds checkpoints of another run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [OutOfMemoryError("64 images at once do not fit"), torch.OutOfMemoryError("a\nb")])
+@pytest.mark.parametrize(
+    "error", [OutOfMemoryError("64 images at once do not fit"), torch.OutOfMemoryError("a\nb")]
+)
 def test_memory_that_runs_out_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
