@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convbook.data import Images
+from convbook.data import Images, place
 from convbook.training.checkpoint import Checkpoints
 from convbook.training.distributed import process_group
 from convbook.training.history import History
@@ -79,7 +79,7 @@ def fit(
         group = stack.enter_context(process_group(device))
         seed_everything(recipe.seed)
         model.to(group.device)
-        train, val = train.to(group.device), val.to(group.device)
+        train, val = place(train, group.device), place(val, group.device)
         check_scores(model, train)
         if group.device.type == "cpu":
             stack.enter_context(kept_memory())

@@ -215,10 +215,10 @@ class Run:
 
     def identity(self) -> dict[str, Any]:
         """What makes a run this one and no other."""
-        shapes = "".join(f"{name} {tuple(value.shape)}\n" for name, value in self.model.state_dict().items())
+        shapes = [(name, tuple(value.shape)) for name, value in self.model.state_dict().items()]
         return {
             "model": type(self.model).__name__,
-            "weights": hashlib.sha256(shapes.encode()).hexdigest()[:16],
+            "structure": hashlib.sha256(f"{self.model} {shapes}".encode()).hexdigest()[:16],
             "data": self.train.name,
             "images": len(self.train),
             "processes": self.group.world,
