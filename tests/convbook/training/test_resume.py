@@ -276,7 +276,7 @@ def test_kills_at_random_moments_lose_nothing(net: nn.Module, sets: Sets, tmp_pa
         while ended == 0:  # a process that came to its end before the signal does not count
             folder = tmp_path / f"run{number}"
             process, reader = begin(folder)
-            if rng.random() < 0.75:  # the others are struck while they start or read
+            if kill % 8 < 6:  # the others are struck while they start or read
                 os.read(reader, 1)
             time.sleep(rng.uniform(0, 0.15))
             os.kill(process, sign)
@@ -292,8 +292,7 @@ def test_kills_at_random_moments_lose_nothing(net: nn.Module, sets: Sets, tmp_pa
             assert step >= reached, "ground was lost"
             landed += step > reached
             reached = step
-    print(f"{landed} landed, {number} ended")
-    assert landed >= 6, "the kills were to meet runs that had got on"
+    assert landed >= 9, "what SIGTERM met in training was to be kept"
     process, reader = begin(folder)
     assert end_of(process) == 0, (tmp_path / "said").read_text()
     os.close(reader)
