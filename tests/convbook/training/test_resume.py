@@ -27,8 +27,8 @@ class Mixup:
     """Blends each image with another one; prints the same in every process."""
 
     def __call__(self, images: Tensor, targets: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        share = torch.rand(len(images), generator=generator)
-        other = torch.randperm(len(images), generator=generator)
+        share = torch.rand(len(images), generator=generator, device=images.device)
+        other = torch.randperm(len(images), generator=generator, device=images.device)
         wide = share.view(-1, 1, 1, 1)
         images = wide * images + (1 - wide) * images[other]
         return images, share.view(-1, 1) * targets + (1 - share.view(-1, 1)) * targets[other]
@@ -105,10 +105,11 @@ def run(
     recipe: Recipe = RECIPE,
     checkpoints: Checkpoints | Path | None = None,
     loss: CutLoss | None = None,
+    device: str = "cpu",
 ) -> Outcome:
     """Train a copy of ``net``."""
     model = copy.deepcopy(net)
-    history = fit(model, *sets, recipe, loss=loss or CutLoss(), device="cpu", checkpoints=checkpoints)
+    history = fit(model, *sets, recipe, loss=loss or CutLoss(), device=device, checkpoints=checkpoints)
     return outcome(model, history)
 
 
@@ -148,6 +149,21 @@ def test_other_optimisers_resume_too(net: nn.Module, sets: Sets, tmp_path: Path,
     with pytest.raises(PowerCut):
         run(net, sets, recipe, Checkpoints(tmp_path, every=0), CutLoss(9))
     assert same(run(net, sets, recipe, tmp_path), run(net, sets, recipe))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("precision", ["float32", "bf16", "fp16"])
+def test_a_run_on_a_gpu_resumes_too(net: nn.Module, sets: Sets, tmp_path: Path, precision: str) -> None:
+    """Near, not bit for bit; without a recorded graph, which would not call the loss that cuts."""
+    recipe = Recipe(**{**vars(RECIPE), "precision": precision, "cuda_graphs": False})
+    with pytest.raises(PowerCut):
+        run(net, sets, recipe, Checkpoints(tmp_path, every=0), CutLoss(21), "cuda")
+    loss = CutLoss()
+    resumed = run(net, sets, recipe, tmp_path, loss, "cuda")
+    assert loss.calls == 2 * (18 - 10)
+    whole = run(net, sets, recipe, device="cuda")
+    for row, other in zip(resumed[1], whole[1], strict=True):
+        assert row["train_loss"] == pytest.approx(other["train_loss"], rel=0.02)
 
 
 def test_a_finished_run_is_only_read(net: nn.Module, sets: Sets, tmp_path: Path) -> None:
