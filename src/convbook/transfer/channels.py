@@ -137,8 +137,8 @@ class PatientTracer(fx.Tracer):
         frame = inspect.currentframe()
         while frame is not None and frame.f_globals["__name__"] in (__name__, "torch.fx.proxy"):
             frame = frame.f_back
-        asker = None if frame is None else frame.f_globals.get(frame.f_code.co_name)
-        known = inspect.isfunction(asker) and frame is not None and asker.__code__ is frame.f_code
+        asker: Any = None if frame is None else frame.f_globals.get(frame.f_code.co_name)
+        known = frame is not None and getattr(asker, "__code__", None) is frame.f_code
         if known and inspect.signature(asker).return_annotation in (None, "None"):
             return False
         return super().to_bool(obj)
