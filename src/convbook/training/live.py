@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from convbook.training.history import History
-from convbook.training.progress import somebody_watches
+from convbook.progress import somebody_watches
 
 SHARE = 0.05  # of the run's time that drawing may take
 
