@@ -49,7 +49,7 @@ def fit(
         loss: (scores (B, K), targets (B,), or (B, K) with ``recipe.mix``) -> scalar; the cross-entropy unless
             given.
         objective: (model, images, targets) -> (loss, scores (B, K)), for what needs more than scores: a
-            teacher, other heads. Instead of ``loss``; ``recipe.label_smoothing`` is the cross-entropy's alone.
+            teacher, other heads. Instead of ``loss``. (``label_smoothing`` is the cross-entropy's alone.)
         device: "auto", "cpu" or "cuda".
         checkpoints: a folder. The run is saved there each minute and after each epoch, and goes on from the
             newest valid checkpoint that it finds.

@@ -9,8 +9,8 @@ import time
 from types import TracebackType
 from typing import Any
 
-from convbook.training.history import History
 from convbook.progress import somebody_watches
+from convbook.training.history import History
 
 SHARE = 0.05  # of the run's time that drawing may take
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from convbook.data import Images
+from convbook.progress import progress_bar
 from convbook.training.accelerate import Accelerator
 from convbook.training.checkpoint import CheckpointError, Checkpoints
 from convbook.training.devices import pick_precision
@@ -26,7 +27,6 @@ from convbook.training.history import History
 from convbook.training.live import LiveCurve
 from convbook.training.objective import Objective, name_of
 from convbook.training.optimizers import learning_rate
-from convbook.progress import progress_bar
 from convbook.training.randomness import generator_states, load_generator_states, seed_of
 from convbook.training.recipe import Recipe
 from convbook.training.step import Stepper

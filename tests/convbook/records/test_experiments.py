@@ -63,17 +63,17 @@ def test_reduced_runs_are_whole_ones_cut_short(each):
 
 
 def test_cost_is_three_passes_an_image_and_epoch():
-    run = Run("x", tuple("convbook.training resnet20_cifar --data cifar10 --epochs 2 --subset 100".split()))
+    run = Run("x", tuple(["convbook.training", "resnet20_cifar", "--data", "cifar10", "--epochs", "2", "--subset", "100"]))
     assert run.length == (100, 2)
     assert run.cost == 3 * count_macs("resnet20_cifar", (3, 32, 32)) * 200
 
 
 def test_a_teacher_and_what_was_narrow_are_paid_for():
-    words = tuple("convbook.records.distil mlp800 --teacher mlp1200 --data mnist --epochs 1".split())
+    words = tuple(["convbook.records.distil", "mlp800", "--teacher", "mlp1200", "--data", "mnist", "--epochs", "1"])
     teacher = 784 * 1200 + 1200**2 + 12_000
     student = 784 * 800 + 800**2 + 8_000
     assert Run("x", words).cost == 60_000 * (3 * student + 4 * teacher)
-    alone = tuple("convbook.training controlled_cifar --data cifar10 --epochs 1".split())
+    alone = tuple(["convbook.training", "controlled_cifar", "--data", "cifar10", "--epochs", "1"])
     widened = (*alone, "--narrow", "budget=50000")
     narrow = count_macs("controlled_cifar", (3, 32, 32), budget=50_000)
     assert Run("x", widened).cost - Run("x", alone).cost == 50_000 * 3 * narrow
