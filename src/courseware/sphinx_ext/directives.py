@@ -1,4 +1,4 @@
-"""`{ledger}`, `{errata}` and `{timeline}`: what the package computes, while the book is built."""
+"""`{ledger}`, `{errata}`, `{benchmark}`, `{timeline}`: what the package computes, while the book is built."""
 
 from __future__ import annotations
 
@@ -35,6 +35,17 @@ class Errata(SphinxDirective):
 
         self.env.note_reread()
         return self.parse_text_to_nodes(errata_markdown(), allow_section_headings=True)
+
+
+class Benchmark(SphinxDirective):
+    """The newest measurements of training speed, by `courseware.bench.page`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the page's Markdown: its headings become the page's own."""
+        from courseware.bench.page import benchmark_markdown
+
+        self.env.note_reread()
+        return self.parse_text_to_nodes(benchmark_markdown(), allow_section_headings=True)
 
 
 class Timeline(SphinxDirective):
@@ -101,6 +112,7 @@ def _with_error(networks: list[Network]) -> list[Network]:
 
 def setup(app: Sphinx) -> None:
     """Register the directives."""
+    app.add_directive("benchmark", Benchmark)
     app.add_directive("errata", Errata)
     app.add_directive("ledger", Ledger)
     app.add_directive("timeline", Timeline)
