@@ -220,7 +220,7 @@ def bench_training(
 
     cases = training.select(device, only)
     setting = Bench(device, repeats, quick, budget, say=partial(click.echo, err=True))
-    suite = training.Suite(setting, cases, sys.argv[3:])
+    suite = training.Suite(setting, cases, only)
     try:
         suite.run()
     finally:  # Ctrl-C keeps what has been measured

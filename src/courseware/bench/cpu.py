@@ -138,7 +138,10 @@ class Automatic(Case):
     against = "a plain loop over the same resident images: float32, contiguous, eager"
     NETWORKS: Mapping[str, tuple[str, int, int, dict[str, Any]]] = MappingProxyType(
         {  # network, channels, images, options
-            "SE-ResNet-20": ("se_resnet20_cifar", 3, 768, {}),
+            "LeNet-5": ("lenet5_modern", 1, 12_800, {}),
+            "ResNet-20": ("resnet20_cifar", 3, 640, {}),
+            "MobileNet ×0.5": ("mobilenet_v1", 3, 640, {"width_mult": 0.5, "stem_stride": 1}),
+            "SE-ResNet-20": ("se_resnet20_cifar", 3, 640, {}),
         }
     )
     targets = MappingProxyType({part: at_least(0.95) for part in NETWORKS})

@@ -19,7 +19,7 @@ from convbook.training import Recipe, crop_flip, fit, shift
 from courseware.bench.case import Case
 from courseware.bench.cpu import BATCH, plain_side, usual_side
 from courseware.bench.figure import Figure, at_least, at_most
-from courseware.bench.ours import RATE, FitSide, network, noise, warm
+from courseware.bench.ours import RATE, FitSide, finished, network, noise, warm
 from courseware.bench.turns import Bench, held_to
 from courseware.bench.usual import Pictures, usual_transform
 
@@ -215,7 +215,7 @@ def job(device: str, images: int, epochs: int, compiled: bool | None, threads: i
     model = network("resnet18", data, **RESNET18).to(device)
     recipe = Recipe(epochs=epochs, batch_size=BATCH, lr=RATE, augment=crop_flip(4), compile=compiled)
     start = time.perf_counter()
-    fit(model, data, data.subset(64), recipe, device=device, progress=False)
+    finished(fit(model, data, data.subset(64), recipe, device=device, progress=False))
     return time.perf_counter() - start
 
 

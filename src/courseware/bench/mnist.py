@@ -13,7 +13,7 @@ from convbook.data import DataError, ImageSet, load
 from convbook.training import Recipe, fit, seed_everything
 from courseware.bench.case import Case
 from courseware.bench.figure import Figure, at_least, at_most
-from courseware.bench.ours import network
+from courseware.bench.ours import finished, network
 from courseware.bench.turns import Bench
 from courseware.bench.usual import Pictures, usual_accuracy, usual_epoch, usual_loader, usual_transform
 
@@ -66,7 +66,7 @@ def by_fit(train: ImageSet, val: ImageSet, seed: int) -> float:
     """Seconds of the whole call of `fit`, infinite if it ends below the goal."""
     model = network("lenet5_modern", train, seed=seed)
     start = time.perf_counter()
-    history = fit(model, train, val, Recipe(seed=seed, **RECIPE), device="cpu", progress=False)
+    history = finished(fit(model, train, val, Recipe(seed=seed, **RECIPE), device="cpu", progress=False))
     seconds = time.perf_counter() - start
     return seconds if history.final["val_accuracy"] >= GOAL else math.inf
 

@@ -32,10 +32,17 @@ def network(name: str, data: ImageSet, seed: int = 0, **options: Any) -> nn.Modu
     return create_model(name, num_classes=len(data.classes), in_channels=data.images.shape[1], **options)
 
 
+def finished(history: History) -> History:
+    """The history of a whole run: `fit` answers Ctrl-C with what it has, a measurement must end."""
+    if history.interrupted:
+        raise KeyboardInterrupt
+    return history
+
+
 class FitSide:
     """`fit` as a side of a measurement: seconds that an image takes in training, evaluation apart.
 
-    On a GPU the first of two passes compiles, records graphs and picks kernels; the second is timed.
+    The first of two passes compiles, records graphs and picks algorithms; the second is timed.
 
     Attributes:
         start_up: seconds of the first call, less what as many passes took later: compilation above all.
@@ -43,8 +50,7 @@ class FitSide:
     """
 
     def __init__(self, bench: Bench, model: nn.Module, data: ImageSet, **settings: Any) -> None:
-        passes = 2 if bench.device == "cuda" else 1
-        settings = dict(epochs=passes, lr=RATE, schedule="constant") | settings
+        settings = dict(epochs=2, lr=RATE, schedule="constant") | settings
         self.bench, self.model, self.data, self.recipe = bench, model, data, Recipe(**settings)
         self.val = data.subset(min(len(data), 64))
         self.start_up = 0.0
@@ -52,8 +58,8 @@ class FitSide:
 
     def __call__(self) -> float:
         """Train; seconds an image of the last pass."""
-        self.history = fit(
-            self.model, self.data, self.val, self.recipe, device=self.bench.device, progress=False
+        self.history = finished(
+            fit(self.model, self.data, self.val, self.recipe, device=self.bench.device, progress=False)
         )
         return self.history.rows[-1]["seconds"] / self.history.images
 

@@ -11,10 +11,10 @@ from difflib import get_close_matches
 
 import torch
 
-from convbook.training import DeviceError, pick_device
+from convbook.training import DeviceError, OutOfMemoryError, pick_device
 from courseware.bench import cpu, gpu, growth, mnist
 from courseware.bench.case import Case
-from courseware.bench.figure import Figure
+from courseware.bench.figure import REPEATS, Figure
 from courseware.bench.result import Result, make_result
 from courseware.bench.turns import Bench, OutOfTime, held_to
 from courseware.bench.words import amount
@@ -54,9 +54,9 @@ def select(device: str, names: Iterable[str] = ()) -> list[Case]:
 class Suite:
     """A run of cases, which keeps what has been measured when it is interrupted."""
 
-    def __init__(self, bench: Bench, cases: list[Case], options: Iterable[str] = ()) -> None:
+    def __init__(self, bench: Bench, cases: list[Case], only: Iterable[str] = ()) -> None:
         self.bench, self.cases = bench, cases
-        self.command = shlex.join(["course", "bench", SUITE, *options])
+        self.command = command(bench, only)
         self.figures: list[Figure] = []
         self.began = datetime.now(UTC)
         self.start = time.perf_counter()
@@ -81,8 +81,8 @@ class Suite:
                 self.bench.say(f"  {figure.part}: {value}, {figure.verdict}")
         except OutOfTime:
             why = f"the budget of {self.bench.budget:.0f} s was used up"
-        except torch.OutOfMemoryError:
-            why = "the GPU's memory was too small"
+        except (torch.OutOfMemoryError, OutOfMemoryError) as error:
+            why = f"out of memory ({str(error).splitlines()[0]})"
             torch.cuda.empty_cache()
         except ImportError as error:
             why = f"{error.name} is not installed"
@@ -94,3 +94,13 @@ class Suite:
         """What has been measured so far."""
         seconds = time.perf_counter() - self.start
         return make_result(SUITE, self.bench.device, self.command, self.began, seconds, self.figures)
+
+
+def command(bench: Bench, only: Iterable[str] = ()) -> str:
+    """What a reader types to measure the same."""
+    words = ["course", "bench", SUITE]
+    words += ["--device", bench.device] if bench.device != "cpu" else []
+    words += [word for name in only for word in ("--only", name)]
+    words += ["--repeats", str(bench.repeats)] if bench.repeats != REPEATS else []
+    words += ["--quick"] if bench.quick else []
+    return shlex.join(words)

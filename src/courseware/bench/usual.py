@@ -36,7 +36,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
 
 
 def usual_transform(data: ImageSet, *, pad: int = 0, flip: bool = False) -> Callable[[Any], Tensor]:
-    """Crop and flip at random, make a tensor, normalise."""
+    """Crop (from zeros around, the quickest) and flip at random, make a tensor, normalise."""
     from torchvision import transforms
 
     steps: list[Any] = []
