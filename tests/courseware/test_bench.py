@@ -271,9 +271,13 @@ def test_the_peak_of_memory_never_falls_and_sees_a_large_tensor():
     assert all(a <= b for a, b in pairwise(peaks)) and peaks[-1] > 200_000_000
 
 
-def quick(case: Case) -> list[Figure]:
-    """A case that is meant for a GPU too runs on the CPU in a quick run, to see its plumbing."""
-    return list(case.run(Bench(device="cpu", repeats=1, quick=True)))
+def check_quick_run(case: Case, device: str) -> None:
+    """On tiny sizes; a GPU's case runs on a CPU as well, to see its plumbing."""
+    figures = list(case.run(Bench(device=device, repeats=1, quick=True)))
+    assert {each.part for each in figures} == set(case.targets)
+    measured = [each for each in figures if not each.missing]
+    assert measured and all(each.verdict == "too few repeats" for each in measured)
+    assert all(seconds > 0 for each in measured for seconds in (*each.ours, *each.theirs))
 
 
 def test_a_side_of_fit_is_its_last_pass():
@@ -295,8 +299,11 @@ def test_a_side_of_fit_is_its_last_pass():
     ids=lambda case: f"{case.device}-{case.name}",
 )
 def test_cases_run_through_on_the_cpu(case):
-    figures = quick(case)
-    assert {each.part for each in figures} == set(case.targets)
-    measured = [each for each in figures if not each.missing]
-    assert measured and all(each.verdict == "too few repeats" for each in measured)
-    assert all(seconds > 0 for each in measured for seconds in (*each.ours, *each.theirs))
+    check_quick_run(case, "cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("case", gpu.CASES, ids=lambda case: case.name)
+def test_cases_run_through_on_a_gpu(case):
+    check_quick_run(case, "cuda")

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -37,11 +38,17 @@ def usual_side(bench: Bench, model: nn.Module, pictures: Pictures, workers: int,
     return per_image(bench, lambda: usual_epoch(model, loader, optimizer, bench.device), images)
 
 
-def better_of(sides: dict[str, Side]) -> tuple[str, Side]:
-    """The side that is faster once each is warm."""
-    seconds = {name: warm(side)() for name, side in sides.items()}
-    name = min(seconds, key=lambda each: seconds[each])
-    return name, sides[name]
+def better_of(sides: Mapping[int, Side]) -> tuple[int, Side]:
+    """Of sides by their number of workers, the one that is faster once each is warm, with that number."""
+    seconds = {workers: warm(side)() for workers, side in sides.items()}
+    workers = min(seconds, key=lambda each: seconds[each])
+    return workers, sides[workers]
+
+
+def go_through(batches: Iterable[Any]) -> None:
+    """Ask for every batch."""
+    for _ in batches:
+        pass
 
 
 class Loading(Case):
@@ -61,15 +68,14 @@ class Loading(Case):
         generator = torch.Generator(bench.device).manual_seed(0)
 
         def ours() -> None:
-            batches = data.batches(
-                BATCH, shuffle=True, generator=generator, augment=crop_flip(4), drop_last=True
+            augment = crop_flip(4)
+            go_through(
+                data.batches(BATCH, shuffle=True, generator=generator, augment=augment, drop_last=True)
             )
-            for _ in batches:
-                pass
 
         sides = {"ours": warm(per_image(bench, ours, images))}
         for name, loader in loaders.items():
-            sides[name] = warm(per_image(bench, lambda loader=loader: [None for _ in loader], images))
+            sides[name] = warm(per_image(bench, partial(go_through, loader), images))
         found = bench.turns(sides)
         better = min(loaders, key=lambda name: min(found[name]))
         yield self.figure("batch 128", found["ours"], found[better], note=f"the loader with {better}")
@@ -91,10 +97,7 @@ class Throughput(Case):
         pad, augment = (4, crop_flip(4)) if self.flip else (2, shift(2))
         pictures = Pictures(data, usual_transform(data, pad=pad, flip=self.flip))
         workers, usual = better_of(
-            {
-                f"{n} workers": usual_side(bench, network(self.network, data), pictures, n, BATCH)
-                for n in WORKERS
-            }
+            {n: usual_side(bench, network(self.network, data), pictures, n, BATCH) for n in WORKERS}
         )
         precisions = ["float32"]
         if pick_precision("auto", torch.device("cpu")) == "bf16":
@@ -107,7 +110,7 @@ class Throughput(Case):
         found = bench.turns(sides)
         for precision in self.targets:
             if precision in found:
-                note = f"the usual loader with {workers}"
+                note = f"the usual loader with {workers} workers"
                 yield self.figure(precision, found[precision], found["usual"], note=note)
             else:
                 capability = torch.backends.cpu.get_cpu_capability()
@@ -151,7 +154,10 @@ class Automatic(Case):
         for part, (name, channels, images, options) in self.NETWORKS.items():
             data = noise(bench.size(images, 256), channels, 32, bench.device)
             ours = FitSide(bench, network(name, data, **options), data, batch_size=BATCH).warm_up()
-            sides = {"ours": ours, "plain": warm(plain_side(bench, network(name, data, **options), data))}
+            sides: dict[str, Side] = {
+                "ours": ours,
+                "plain": warm(plain_side(bench, network(name, data, **options), data)),
+            }
             found = bench.turns(sides)
             yield self.figure(part, found["ours"], found["plain"], note=ours.settings)
 

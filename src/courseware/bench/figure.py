@@ -12,7 +12,7 @@ REPEATS = 5  # fewer are no measurement
 
 # What a pair (ours, theirs) of durations comes to.
 KINDS: dict[str, Callable[[float, float], float]] = {
-    "speed-up": lambda ours, theirs: theirs / ours,
+    "speed-up": lambda ours, theirs: theirs / ours if math.isfinite(ours) else 0.0,
     "duration": lambda ours, theirs: ours / theirs,  # relative to theirs
     "share": lambda ours, theirs: 1 - theirs / ours,  # of ours, that theirs does without
     "seconds": lambda ours, theirs: ours,

@@ -50,7 +50,7 @@ class FitSide:
     """
 
     def __init__(self, bench: Bench, model: nn.Module, data: ImageSet, **settings: Any) -> None:
-        settings = dict(epochs=2, lr=RATE, schedule="constant") | settings
+        settings = {"epochs": 2, "lr": RATE, "schedule": "constant"} | settings
         self.bench, self.model, self.data, self.recipe = bench, model, data, Recipe(**settings)
         self.val = data.subset(min(len(data), 64))
         self.start_up = 0.0

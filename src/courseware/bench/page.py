@@ -22,10 +22,7 @@ def benchmark_markdown(folder: Path = FOLDER) -> str:
         cases = [case for case in training.CASES if case.device == device]
         parts += [f"## {heading}\n", *_device(device, cases, newest(training.SUITE, device, folder))]
     source = Path(usual.__file__).read_text(encoding="utf-8").rstrip()
-    parts += [
-        "## What it is compared with\n",
-        f"```{{code-block}} python\n:class: cb-long\n{source}\n```\n",
-    ]
+    parts += [f"## What it is compared with\n\n```python\n{source}\n```\n"]
     return "\n".join(parts)
 
 
