@@ -166,7 +166,8 @@ def plain_side(bench: Bench, model: nn.Module, data: ImageSet, batch_size: int =
     """The loop over resident images as a side; ``how`` is for :func:`resident_epoch`."""
     model.to(bench.device)
     optimizer = usual_optimizer(model)
-    images = data.images.contiguous()
+    form = torch.channels_last if how.get("channels_last") else torch.contiguous_format
+    images = data.images.contiguous(memory_format=form)
 
     def epoch() -> None:
         resident_epoch(model, images, data.labels, optimizer, batch_size, **how)

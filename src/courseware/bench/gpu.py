@@ -20,10 +20,10 @@ from courseware.bench.case import Case
 from courseware.bench.cpu import BATCH, plain_side, usual_side
 from courseware.bench.figure import Figure, at_least, at_most
 from courseware.bench.ours import RATE, FitSide, finished, network, noise, warm
-from courseware.bench.turns import Bench, held_to
+from courseware.bench.turns import Bench, Side, held_to
 from courseware.bench.usual import Pictures, usual_transform
 
-RESNET18 = {"stem": "cifar"}  # ResNet-18 with the first layer that 32 pixels want
+RESNET18: dict[str, Any] = {"stem": "cifar"}  # ResNet-18 with the first layer that 32 pixels want
 MINUTE = 60.0
 JOBS = 3  # repeats of a pair of one-minute jobs
 
@@ -55,10 +55,11 @@ class AgainstTimm(Case):
             return timm.create_model(self.timm_name, num_classes=self.CLASSES).to(bench.device)
 
         fast = {"bf16": True, "channels_last": True}
-        fused = torch.compile(theirs().to(memory_format=torch.channels_last), backend=bench_backend(bench))
+        fused = theirs().to(memory_format=torch.channels_last)
+        fused.compile(backend="eager" if bench.quick else "inductor")  # a quick run only traces
         ours = FitSide(bench, network(self.name, data), data, batch_size=batch, compile=not bench.quick)
         eager, compiled, plain = self.targets
-        sides = {
+        sides: dict[str, Side] = {
             "ours": ours.warm_up(),
             eager: plain_side(bench, theirs().to(memory_format=torch.channels_last), data, batch, **fast),
             compiled: plain_side(bench, fused, data, batch, **fast),
@@ -72,11 +73,6 @@ class AgainstTimm(Case):
                 later = len(data) * min(found[compiled])
                 note += f", timm's {max(0.0, first[compiled] - later):.0f} s"
             yield self.figure(part, found["ours"], found[part], note=note)
-
-
-def bench_backend(bench: Bench) -> str:
-    """What `torch.compile` compiles with; a quick run only traces."""
-    return "eager" if bench.quick else "inductor"
 
 
 class SmallImages(Case):
@@ -104,7 +100,10 @@ class SmallImages(Case):
             ours = FitSide(
                 bench, network(self.model, data, **self.options), data, batch_size=BATCH, augment=augment
             )
-            sides = {"ours": ours.warm_up(), "usual": warm(usual_side(bench, model, pictures, 2, BATCH))}
+            sides: dict[str, Side] = {
+                "ours": ours.warm_up(),
+                "usual": warm(usual_side(bench, model, pictures, 2, BATCH)),
+            }
             found = bench.turns(sides)
         note = f"{ours.settings}; start-up {ours.start_up:.0f} s"
         yield self.figure(f"batch {BATCH}", found["ours"], found["usual"], note=note)

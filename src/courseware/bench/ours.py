@@ -50,8 +50,8 @@ class FitSide:
     """
 
     def __init__(self, bench: Bench, model: nn.Module, data: ImageSet, **settings: Any) -> None:
-        settings = {"epochs": 2, "lr": RATE, "schedule": "constant"} | settings
-        self.bench, self.model, self.data, self.recipe = bench, model, data, Recipe(**settings)
+        chosen: dict[str, Any] = {"epochs": 2, "lr": RATE, "schedule": "constant"} | settings
+        self.bench, self.model, self.data, self.recipe = bench, model, data, Recipe(**chosen)
         self.val = data.subset(min(len(data), 64))
         self.start_up = 0.0
         self.history = History()
