@@ -141,7 +141,8 @@ def test_the_page_shows_a_result_marks_what_was_missed_and_says_what_was_not_mea
     assert row in on_cpu
     assert "| 9.00× | at least 12.00× | **missed** |" in on_cpu
     assert "2026-01-31 12:00 UTC with `course bench training` in 61 s on CPU " in on_cpu
-    assert "batch 128, bf16 (target: at least 2.80×): no bf16 instructions" in on_cpu
+    assert "beside the usual loop in float32. Target: bf16, at least 2.80× (no bf16 instructions)\n" in on_cpu
+    assert "seconds, at most 15.0 s" in on_cpu
     assert "Training ResNet-20" in on_cpu.split("**Not measured.**")[1]
     assert "Loading" not in on_cpu.split("**Not measured.**")[1]
     assert "run `course bench training --device cuda`" in rest and "SE-ResNet-50" in rest

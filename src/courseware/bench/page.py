@@ -71,12 +71,14 @@ def _not_measured(device: str, cases: Sequence[Case], results: Sequence[Result])
     known = {(figure.case, figure.part): figure for result in results for figure in result.figures}
     lines = []
     for case in cases:
+        aims = []
         for part, target in case.targets.items():
             figure = known.get((case.name, part))
             if figure is None or figure.missing:
-                why = f": {figure.missing}" if figure is not None else ""
-                aim = bound(target.bound, target.least, case.kind)
-                lines.append(f"- {case.title}, {part} (target: {aim}){why}")
+                why = f" ({figure.missing})" if figure is not None else ""
+                aims.append(f"{part}, {bound(target.bound, target.least, case.kind_of(part))}{why}")
+        if aims:
+            lines.append(f"- {case.title}, beside {case.against}. Target: {'; '.join(aims)}")
     if not lines:
         return []
     command = f"course bench {training.SUITE}" + ("" if device == "cpu" else f" --device {device}")
