@@ -119,7 +119,7 @@ class AugmentationShare(Case):
 
     def run(self, bench: Bench) -> Iterator[Figure]:
         """Train with and without."""
-        data = noise(bench.size(25_600, 256), 3, 32, bench.device)
+        data = noise(bench.size(25_600, 32), 3, 32, bench.device)
         sides = {
             part: FitSide(
                 bench, network("resnet18", data, **RESNET18), data, batch_size=BATCH, augment=augment
@@ -142,8 +142,8 @@ class HostOverhead(Case):
 
     def run(self, bench: Bench) -> Iterator[Figure]:
         """Take the wall clock without a profiler, and the sum of all kernels with one."""
-        data = noise(bench.size(25_600, 256), 3, 32, bench.device)
-        batch = bench.size(512, 64)
+        data = noise(bench.size(25_600, 32), 3, 32, bench.device)
+        batch = bench.size(512, 16)
         model = network("resnet18", data, **RESNET18)
         settings = dict(batch_size=batch, augment=crop_flip(4))
         wall = FitSide(bench, model, data, **settings).warm_up()
@@ -174,7 +174,7 @@ class OneMinute(Case):
 
     def run(self, bench: Bench) -> Iterator[Figure]:
         """Run whole jobs, each in a fresh process with an empty cache of compiled code."""
-        n = bench.size(51_200, 256)
+        n = bench.size(51_200, 32)
         data = noise(n, 3, 32, bench.device)
         model = network("resnet18", data, **RESNET18)
         pace = FitSide(bench, model, data, batch_size=BATCH, augment=crop_flip(4), compile=False)
@@ -214,7 +214,7 @@ def job(device: str, images: int, epochs: int, compiled: bool | None, threads: i
     model = network("resnet18", data, **RESNET18).to(device)
     recipe = Recipe(epochs=epochs, batch_size=BATCH, lr=RATE, augment=crop_flip(4), compile=compiled)
     start = time.perf_counter()
-    finished(fit(model, data, data.subset(64), recipe, device=device, progress=False))
+    finished(fit(model, data, data.subset(min(images, 64)), recipe, device=device, progress=False))
     return time.perf_counter() - start
 
 
