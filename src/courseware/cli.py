@@ -6,7 +6,7 @@ cannot be met, 130 when interrupted.
 
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -204,6 +204,56 @@ def records(budget: float, only: tuple[str, ...], device: str, listing: bool) ->
         measuring.print_table(found)
     elif not measuring.measure(found, find_root(), budget=budget, device=device, say=click.echo):
         fail("what failed is named above; run it by itself to see more", 1)
+
+
+@main.group()
+def bench() -> None:
+    """Measure the course's code beside what one would otherwise use."""
+
+
+@bench.command("training")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--only", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each side."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop once they are used up.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: where the book looks.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Tiny sizes, to see that everything runs; kept only with --output."
+)
+@plainly
+def bench_training(
+    device: str, only: tuple[str, ...], repeats: int, budget: float | None, output: Path | None, quick: bool
+) -> None:
+    """Measure `fit` beside the usual loop, on a GPU also beside timm; exit 1 if a target is missed."""
+    from courseware.bench import training
+    from courseware.bench.result import save_result
+    from courseware.bench.terminal import print_result
+    from courseware.bench.turns import Bench
+
+    cases = training.select(device, only)
+    setting = Bench(device, repeats, quick, budget, say=partial(click.echo, err=True))
+    suite = training.Suite(setting, cases, only)
+    try:
+        suite.run()
+    finally:  # Ctrl-C keeps what has been measured
+        result = suite.result()
+        print_result(result)
+        if result.figures and (output or not quick):
+            click.echo(f"wrote {save_result(result, output)}", err=True)
+    if any(figure.verdict == "missed" for figure in result.figures):
+        fail("a target was missed", 1)
 
 
 @main.command("new-chapter")

@@ -1,4 +1,4 @@
-"""`{ledger}`, `{errata}`, `{measured}` and `{timeline}`: what the package computes, while the book is built."""
+"""What the package computes, shown on a page: ledger, errata, measured runs, benchmarks, the timeline."""
 
 from __future__ import annotations
 
@@ -53,6 +53,17 @@ class Measured(SphinxDirective):
         from convbook.plots.display import picture
 
         return _keep(self.env, f"measured-{name}", picture(figure, alt).data)
+
+
+class Benchmark(SphinxDirective):
+    """The newest measurements of training speed, by `courseware.bench.page`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Parse the page's Markdown: its headings become the page's own."""
+        from courseware.bench.page import benchmark_markdown
+
+        self.env.note_reread()
+        return self.parse_text_to_nodes(benchmark_markdown(), allow_section_headings=True)
 
 
 class Timeline(SphinxDirective):
@@ -124,6 +135,7 @@ def _with_error(networks: list[Network]) -> list[Network]:
 
 def setup(app: Sphinx) -> None:
     """Register the directives."""
+    app.add_directive("benchmark", Benchmark)
     app.add_directive("errata", Errata)
     app.add_directive("ledger", Ledger)
     app.add_directive("measured", Measured)

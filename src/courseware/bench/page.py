@@ -1,0 +1,85 @@
+"""The book's page of benchmarks, as Markdown: the newest measurement of each figure, with what made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from courseware.bench import training, usual
+from courseware.bench.case import Case
+from courseware.bench.figure import Figure
+from courseware.bench.result import FOLDER, Result, newest
+from courseware.bench.words import HEADINGS, bound, cells
+
+DEVICES = {"cpu": "On two CPU cores", "cuda": "On one GPU"}
+
+
+def benchmark_markdown(folder: Path = FOLDER) -> str:
+    """Return the page's body: a section a device, then the loops that were measured against."""
+    parts = []
+    for device, heading in DEVICES.items():
+        cases = [case for case in training.CASES if case.device == device]
+        parts += [f"## {heading}\n", *_device(device, cases, newest(training.SUITE, device, folder))]
+    source = Path(usual.__file__).read_text(encoding="utf-8").rstrip()
+    parts += [f"## What it is compared with\n\n```python\n{source}\n```\n"]
+    return "\n".join(parts)
+
+
+def _device(device: str, cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
+    """The measured cases under the run that measured them, then what no run has measured."""
+    parts = []
+    titles = {case.name: case for case in cases}
+    for result in results:
+        measured = [each for each in result.figures if not each.missing and each.case in titles]
+        if measured:
+            parts += [_circumstances(result), *_tables(measured, titles)]
+    parts += _not_measured(device, cases, results)
+    return parts
+
+
+def _circumstances(result: Result) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in result.versions.items())
+    source = f" Source: commit `{result.commit}`." if result.commit else ""
+    return (
+        f"Measured on {result.date} UTC with `{result.command}` in {result.seconds:.0f} s "
+        f"on {result.hardware}; {versions}.{source}\n"
+    )
+
+
+def _tables(figures: Sequence[Figure], cases: dict[str, Case]) -> list[str]:
+    """A table for each case."""
+    parts = []
+    for name, group in groupby(figures, key=lambda figure: figure.case):
+        rows = list(group)
+        parts += [f"### {cases[name].title}\n", f"Beside it: {rows[0].against}.\n"]
+        lines = [HEADINGS, ("---",) * len(HEADINGS), *map(_emphasised, rows)]
+        parts += ["\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"]
+        notes = {row.note: None for row in rows if row.note}
+        parts += [f"Notes: {'; '.join(notes)}.\n"] if notes else []
+    return parts
+
+
+def _emphasised(figure: Figure) -> tuple[str, ...]:
+    """What was missed must not be overlooked."""
+    *others, verdict = cells(figure)
+    return (*others, f"**{verdict}**" if figure.verdict == "missed" else verdict)
+
+
+def _not_measured(device: str, cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
+    """A list of what has no figure, with its target, the reason if one is known, and the command."""
+    known = {(figure.case, figure.part): figure for result in results for figure in result.figures}
+    lines = []
+    for case in cases:
+        aims = []
+        for part, target in case.targets.items():
+            figure = known.get((case.name, part))
+            if figure is None or figure.missing:
+                why = f" ({figure.missing})" if figure is not None else ""
+                aims.append(f"{part}, {bound(target.bound, target.least, case.kind_of(part))}{why}")
+        if aims:
+            lines.append(f"- {case.title}, beside {case.against}. Target: {'; '.join(aims)}")
+    if not lines:
+        return []
+    command = f"course bench {training.SUITE}" + ("" if device == "cpu" else f" --device {device}")
+    return [f"**Not measured.** To measure it, run `{command}`.\n", "\n".join(lines) + "\n"]
