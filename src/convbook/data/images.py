@@ -109,6 +109,8 @@ class ImageSet:
         *,
         augment: Augment | None = None,
         drop_last: bool = False,
+        start: int = 0,
+        shard: tuple[int, int] = (0, 1),
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Go once through the set.
 
@@ -118,6 +120,8 @@ class ImageSet:
             generator: the source of randomness, on the images' device; needed by ``shuffle`` and ``augment``.
             augment: changes a batch of raw images before they are normalised.
             drop_last: leave an incomplete last batch out.
+            start: the first batch to give; a pass that is left and taken up again gives the same batches.
+            shard: (rank, world): of each batch, this process's part.
 
         Yields:
             Normalised float32 images (B, C, H, W) and int64 labels (B,).
@@ -133,12 +137,17 @@ class ImageSet:
             order = torch.randperm(len(self), generator=generator, device=device)
         else:
             order = torch.arange(len(self), device=device)
-        for index in order.split(batch_size):
+        rank, world = shard
+        batches = order.split(batch_size)
+        seeds = torch.randint(2**62, (len(batches),), generator=generator, device=device).tolist()
+        draws = Generator(device)
+        for index, seed in zip(batches[start:], seeds[start:], strict=True):
             if drop_last and len(index) < batch_size:
                 return
+            index = index[rank::world]
             images = self.images[index]
-            if augment is not None and generator is not None:
-                images = augment(images, generator)
+            if augment is not None:
+                images = augment(images, draws.manual_seed(seed + rank))
             yield self.normalise(images), self.labels[index]
 
 

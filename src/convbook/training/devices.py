@@ -1,8 +1,7 @@
-"""Where to compute, how precisely, and from which seed."""
+"""Where to compute, and how precisely."""
 
-import random
+import os
 
-import numpy as np
 import torch
 
 
@@ -22,6 +21,8 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
         chosen = torch.device(device)
     except RuntimeError:
         raise DeviceError(f"no device is called {device!r}: use 'auto', 'cpu' or 'cuda'") from None
+    if chosen.type not in ("cpu", "cuda"):
+        raise DeviceError(f"training runs on 'cpu' or 'cuda'; got {str(device)!r}")
     if chosen.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count == 0:
@@ -38,20 +39,22 @@ def pick_precision(precision: str, device: torch.device) -> str:
     """Choose "float32", "bf16" or "fp16"; "auto" is what is fast and safe on ``device``.
 
     GPUs from compute capability 8.0 on (A100, L4, H100) multiply bf16, which has float32's range. Older ones
-    (T4) have fp16 only, whose small range needs loss scaling. On a CPU, 16 bits pay only where it has the
-    instructions: ask for them.
+    (T4) have fp16 only, whose small range needs loss scaling. A CPU gains from bf16 where it has the
+    instructions, and loses much where it has to emulate them.
     """
     if precision == "auto":
         if device.type != "cuda":
-            return "float32"
+            return "bf16" if cpu_has_bf16() else "float32"
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
     if precision == "fp16" and device.type != "cuda":
         raise DeviceError("fp16 needs a CUDA GPU: use precision='float32' or 'bf16' here")
     return precision
 
 
-def seed_everything(seed: int) -> None:
-    """Seed Python's, NumPy's and PyTorch's generators (the last on every device)."""
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - code that uses the global generator is what this is for
-    torch.manual_seed(seed)
+def cpu_has_bf16() -> bool:
+    """Whether this processor multiplies bf16, and oneDNN may use that (ONEDNN_MAX_CPU_ISA can forbid it)."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    if not any(word in allowed for word in ("DEFAULT", "ALL", "BF16", "FP16", "AMX", "AVX10")):
+        return False
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, question, bool)() for question in questions)

@@ -1,10 +1,17 @@
 """What a trained model is worth."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convbook.data import ImageSet
+
+if TYPE_CHECKING:
+    from torchmetrics import MetricCollection
 
 BATCH = 256
 
@@ -46,14 +53,37 @@ def evaluate(
     *,
     precision: str = "float32",
     batch_size: int = BATCH,
+    metrics: MetricCollection | None = None,
 ) -> dict[str, float]:
-    """``{"loss": mean cross-entropy in nats, "accuracy": share of images whose top score is right}``."""
+    """Measure a model on a set.
+
+    Args:
+        model: scores images (N, C, H, W) -> (N, K).
+        data: the images to measure on.
+        device: where the model is, unless given.
+        precision: "float32", "bf16" or "fp16".
+        batch_size: images at once.
+        metrics: torchmetrics that take scores (N, K) and labels (N,), by name, such as
+            ``MetricCollection({"top5": MulticlassAccuracy(100, top_k=5, average="micro")})``; unless given,
+            "accuracy": the share of images whose top score is right.
+
+    Returns:
+        ``{"loss": mean cross-entropy in nats, "accuracy": ...}``.
+    """
     scores = predict(model, data, device, precision=precision, batch_size=batch_size)
     labels = data.labels.to(scores.device)
-    return {
-        "loss": F.cross_entropy(scores, labels).item(),
-        "accuracy": (scores.argmax(dim=1) == labels).double().mean().item(),
-    }
+    chosen = (metrics.clone() if metrics else accuracy_metric(scores.shape[1])).to(scores.device)
+    # torchmetrics counts exactly and divides in float32, which has seven digits.
+    measured = {name: round(value.item(), 6) for name, value in chosen(scores, labels).items()}
+    return {"loss": F.cross_entropy(scores, labels).item()} | measured
+
+
+def accuracy_metric(classes: int) -> MetricCollection:
+    """The share of right answers over all images: "micro", for "macro" is a mean over classes."""
+    from torchmetrics import MetricCollection
+    from torchmetrics.classification import MulticlassAccuracy
+
+    return MetricCollection({"accuracy": MulticlassAccuracy(classes, average="micro")})
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -22,9 +22,9 @@ def somebody_watches() -> bool:
     )
 
 
-def progress_bar(steps: int, *, wanted: bool) -> Any:
-    """A tqdm bar over ``steps``, on standard output; a disabled one prints nothing."""
+def progress_bar(steps: int, *, wanted: bool, done: int = 0) -> Any:
+    """A tqdm bar over ``steps``, ``done`` of them taken before, on standard output; if disabled, silent."""
     from tqdm import tqdm
 
     hidden = not (wanted and somebody_watches())
-    return tqdm(total=steps, unit="step", leave=False, file=sys.stdout, disable=hidden)
+    return tqdm(total=steps, initial=done, unit="step", leave=False, file=sys.stdout, disable=hidden)
