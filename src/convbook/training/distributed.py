@@ -7,6 +7,7 @@ the same step. Without ``torchrun`` nothing of this is touched.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -106,12 +107,19 @@ class Group:
         return total
 
     def share(self, value: Any) -> Any:
-        """What rank 0 gives, on every process: such as a checkpoint that it alone has read."""
+        """What rank 0 gives, on every process: such as a checkpoint that it alone has read.
+
+        Args:
+            value: tensors, numbers, strings and None, in dicts, lists and tuples.
+        """
         if self.world == 1:
             return value
-        box = [value]
+        file = io.BytesIO()
+        if self.rank == 0:
+            torch.save(value, file)
+        box = [file.getvalue()]
         distributed.broadcast_object_list(box, src=0)
-        return box[0]
+        return value if self.rank == 0 else torch.load(io.BytesIO(box[0]), map_location="cpu")
 
     def wait(self) -> None:
         """Go on when all processes are here."""

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
+from convbook.data import ImageSet
 from convbook.models import create_model
-from convbook.training import DeviceError
+from convbook.training import DeviceError, Recipe, fit
+from convbook.training.checkpoint import Checkpoints
 from convbook.training.distributed import Group, may_skip_parts, own_device, process_group
 
 NORMS = {
@@ -22,7 +24,11 @@ NORMS = {
     "3d": (nn.BatchNorm3d(3, affine=False, momentum=None), (8, 3, 2, 3, 2)),
     "untracked": (nn.BatchNorm2d(3, track_running_stats=False), (8, 3, 5, 4)),
 }
-STEPS, BATCH = 6, 12
+RECIPES = {
+    "plain": Recipe(epochs=2, batch_size=12, lr=0.05),
+    "all": Recipe(epochs=2, batch_size=12, lr=0.05, accumulate=3, clip=0.5, ema=0.9, optimizer="adamw"),
+    "skips": Recipe(epochs=2, batch_size=12, lr=0.05),
+}
 
 
 class Skips(nn.Module):
@@ -36,41 +42,58 @@ class Skips(nn.Module):
         return x + self.block(x) if not self.training or torch.rand(()) < 0.5 else x
 
 
-def make_net(skips: bool = False) -> nn.Sequential:
-    layers = [nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 3)]
+class Counted(Checkpoints):
+    """Checkpoints after every look, which count how often they are written."""
+
+    writes = 0
+
+    def save(self, *arguments: Any, **options: Any) -> Path:
+        self.writes += 1
+        return super().save(*arguments, **options)
+
+
+def make_net(skips: bool = False, seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    layers = [
+        nn.Conv2d(1, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(4 * 36, 3),
+    ]
     if skips:
         layers.insert(3, Skips())
-    return nn.Sequential(*layers).double()
+    return nn.Sequential(*layers)
 
 
-def train(group: Group, net: nn.Sequential, pieces: int = 1) -> dict[str, Any]:
-    """A few plain steps, each over ``BATCH`` images of which this process sees its part."""
-    torch.manual_seed(7)
-    inputs = torch.randn(STEPS, BATCH, 2, 6, 6, dtype=torch.float64)
-    labels = torch.randint(0, 3, (STEPS, BATCH))
-    wrapped = group.wrap(net).train()
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
-    losses = []
-    for x, y in zip(inputs, labels, strict=True):
-        optimizer.zero_grad()
-        mine = slice(group.rank, None, group.world)
-        chunks = list(zip(x[mine].chunk(pieces), y[mine].chunk(pieces), strict=True))
-        loss = torch.zeros((), dtype=torch.float64)
-        for part, target in chunks[:-1]:
-            with group.apart(wrapped):
-                loss += backward(wrapped, part, target, pieces)
-        loss += backward(wrapped, *chunks[-1], pieces)
-        nn.utils.clip_grad_norm_(net.parameters(), 0.5)
-        optimizer.step()
-        losses.append(group.sum(loss).item() / group.world)
-    plain = group.unwrap(wrapped)
-    return {"losses": losses, "state": plain.state_dict(), "print": repr(plain), "same": plain is net}
+def make_set(n: int) -> ImageSet:
+    draws = torch.Generator().manual_seed(n)
+    labels = torch.randint(0, 3, (n,), generator=draws)
+    noise = torch.randint(0, 150, (n, 1, 6, 6), generator=draws)
+    return ImageSet((noise + 50 * labels.view(-1, 1, 1, 1)).byte(), labels, ("a", "b", "c"))
 
 
-def backward(model: nn.Module, x: Tensor, y: Tensor, pieces: int) -> Tensor:
-    loss = F.cross_entropy(model(x), y) / pieces
-    loss.backward()
-    return loss.detach()
+def train(
+    case: str, net: nn.Sequential, checkpoints: Checkpoints | None = None, stop: int = 0
+) -> dict[str, Any]:
+    """``fit`` on 24 batches an epoch, interrupted in step ``stop``; what it leaves."""
+    steps = 0
+
+    def impatient(scores: Tensor, labels: Tensor) -> Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == stop:
+            raise KeyboardInterrupt
+        return F.cross_entropy(scores, labels)
+
+    history = fit(
+        *(net, make_set(290), make_set(31), RECIPES[case]),
+        loss=impatient,
+        device="cpu",
+        checkpoints=checkpoints,
+    )
+    rows = [{name: value for name, value in row.items() if name != "seconds"} for row in history.rows]
+    return {"rows": rows, "state": net.state_dict(), "print": repr(net)}
 
 
 def normalise(group: Group, norm: nn.Module, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -115,12 +138,12 @@ def main(out: Path) -> None:
             raise KeyError("on purpose")
     except KeyError:
         found["left after an error"] = not distributed.is_initialized()
-    with process_group("cpu") as group:
-        torch.manual_seed(group.rank)  # rank 0's weights count
-        found["plain"] = train(group, make_net())
-        found["pieces"] = train(group, make_net(), pieces=3)
-        torch.manual_seed(0)
-        found["skips"] = train(group, make_net(skips=True))
+    for case in RECIPES:  # rank 0's initial weights count
+        found[case] = train(case, make_net(skips=case == "skips", seed=group.rank))
+    checkpoints = Counted(out / "checkpoints", every=0)
+    found["stopped"] = train("plain", make_net(), checkpoints, stop=22)["rows"]
+    found["writes"] = checkpoints.writes
+    found["resumed"] = train("plain", make_net(seed=5), checkpoints)
     torch.save(found, out / f"{group.rank}.pt")
 
 
@@ -173,17 +196,25 @@ def test_a_norm_over_two_unequal_parts_is_the_norm_over_the_whole(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "pieces"), [("plain", 1), ("pieces", 3), ("skips", 1)])
-def test_two_processes_train_as_one(found: list[dict[str, Any]], case: str, pieces: int) -> None:
-    torch.manual_seed(0)
-    if case == "pieces":
-        make_net()  # the second net that the processes made
-    alone = train(Group(), make_net(skips=case == "skips"), pieces)
+@pytest.mark.parametrize("case", [*RECIPES, "resumed"])
+def test_two_processes_train_as_one(found: list[dict[str, Any]], case: str) -> None:
+    net = make_net(skips=case == "skips")
+    alone = train("plain" if case == "resumed" else case, net)
     for seen in found:
         together = seen[case]
-        assert together["same"] and together["print"] == alone["print"], "the norms are plain ones again"
-        torch.testing.assert_close(together["losses"], alone["losses"])
-        torch.testing.assert_close(together["state"], alone["state"])
+        for row, expected in zip(together["rows"], alone["rows"], strict=True):
+            assert row == pytest.approx(expected, rel=1e-4)
+        torch.testing.assert_close(together["state"], alone["state"], rtol=1e-4, atol=1e-5)
+        assert together["print"] == repr(make_net(skips=case == "skips")), "the norms are plain ones again"
+    for a, b in zip(*(seen[case]["state"].values() for seen in found), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.slow
+def test_one_process_writes_checkpoints_and_all_go_on_from_them(found: list[dict[str, Any]]) -> None:
+    """Stopped in step 22 of 24: both went on from step 20, in the middle of the first epoch."""
+    assert [seen["writes"] for seen in found] == [1, 0]
+    assert all(seen["stopped"] == [] for seen in found)
 
 
 @pytest.mark.slow
