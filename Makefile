@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lint unit notebooks browser chromium claims colab lock clean
+.PHONY: help book test serve lint unit notebooks browser chromium claims records colab lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ browser: $(READY) ## The built pages in headless Chromium
 
 claims: $(READY) ## Recompute what the literature claims
 	@$(BIN)/course claims
+
+records: $(READY) ## Measure training runs that have no record, cheapest first (BUDGET=60 minutes)
+	@$(BIN)/course records --budget $(or $(BUDGET),60)
 
 colab: ## Unit tests and notebooks with the versions that Colab ships (wants Python 3.13)
 	$(PYTHON) -m venv .venv-colab

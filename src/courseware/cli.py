@@ -182,6 +182,30 @@ def compare(
         click.echo(comparison.as_json(found) if form == "json" else found.to_markdown())
 
 
+@main.command()
+@click.option("--budget", type=click.FloatRange(min=0), default=60, show_default=True, help="Minutes.")
+@click.option("--only", metavar="NAME", multiple=True, help="Only this experiment (can be repeated).")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--list", "listing", is_flag=True, help="Show what is measured and what is missing; run nothing."
+)
+@plainly
+def records(budget: float, only: tuple[str, ...], device: str, listing: bool) -> None:
+    """Measure the book's training runs that have no record yet, cheapest first; exit 1 if one failed."""
+    from convbook.training import DeviceError, pick_device
+    from courseware import measuring
+
+    try:
+        chosen = pick_device(device)
+    except DeviceError as error:
+        raise CourseError(str(error)) from None
+    found = measuring.tasks(only, gpu=chosen.type == "cuda")
+    if listing:
+        measuring.print_table(found)
+    elif not measuring.measure(found, find_root(), budget=budget, device=device, say=click.echo):
+        fail("what failed is named above; run it by itself to see more", 1)
+
+
 @main.command("new-chapter")
 @click.argument("name")
 @plainly

@@ -9,7 +9,7 @@ from torch import nn
 
 from convbook.data import load
 from convbook.models import create_model, list_models
-from convbook.records import RecordError, load_records, measure, save_record, store
+from convbook.records import RecordError, load_records, save_record, store
 from convbook.training import History, Recipe, fit, seed_everything
 
 
@@ -32,6 +32,26 @@ def test_a_record_is_read_back_as_it_was_run(history: History, tmp_path: Path) -
     assert record.recipe == Recipe(epochs=2, batch_size=32, lr=0.01).to_dict()
     assert record.versions["torch"] == torch.__version__
     assert path.name.startswith("softmax-digits-") and "2 epochs" in record.label
+
+
+def test_a_reduced_run_and_its_further_figures_are_read_back(history: History, tmp_path: Path) -> None:
+    figures = {"accuracy on 3": 0.25}
+    save_record(
+        history, model="a", command="", reduced="64 of 1,437 images", figures=figures, folder=tmp_path
+    )
+    (record,) = load_records(folder=tmp_path)
+    assert record.figures == figures and record.reduced == "64 of 1,437 images"
+    assert record.label.endswith("reduced (64 of 1,437 images)")
+    assert record.column("val_loss") == history.column("val_loss")
+
+
+def test_records_from_before_runs_could_be_reduced_are_whole(history: History, tmp_path: Path) -> None:
+    path = save_record(history, model="a", command="", folder=tmp_path)
+    content = json.loads(path.read_text())
+    del content["reduced"], content["figures"]
+    path.write_text(json.dumps(content))
+    (record,) = load_records(folder=tmp_path)
+    assert record.reduced is None and record.figures is None and "reduced" not in record.label
 
 
 def test_runs_never_overwrite_each_other(history: History, tmp_path: Path) -> None:
@@ -92,38 +112,6 @@ def test_damaged_or_touched_up_records_are_refused(history: History, tmp_path: P
         load_records(folder=tmp_path)
 
 
-def test_measure_trains_records_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["lenet5_modern", "--data", "digits", "--epochs", "1", "--device", "cpu"]
-    assert measure.main([*arguments, "--folder", str(tmp_path)]) == 0
-    (record,) = load_records(folder=tmp_path)
-    assert "lenet5_modern on digits:" in capsys.readouterr().out
-    assert record.command.startswith("python -m convbook.records.measure lenet5_modern --data digits")
-    assert record.parameters == sum(p.numel() for p in create_model("lenet5_modern").parameters())
-
-
-def test_measure_can_use_the_loss_of_1998_and_names_it(tmp_path: Path) -> None:
-    arguments = ["lenet5", "--data", "digits", "--epochs", "1", "--loss", "map", "--lr", "0.001"]
-    assert measure.main([*arguments, "--device", "cpu", "--folder", str(tmp_path)]) == 0
-    (record,) = load_records(folder=tmp_path)
-    assert record.loss == "map_loss" and "--loss map" in record.command
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["lenet6", "--data", "digits"], "lenet5"),
-        (["lenet5_modern", "--data", "digits", "--epochs", "0"], "epochs must be 1 or more"),
-    ],
-)
-def test_measure_says_in_one_line_what_is_wrong(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    assert measure.main([*arguments, "--device", "cpu", "--folder", str(tmp_path)]) == 1
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_the_records_that_ship_are_sound() -> None:
     """Each names a model of the registry, a command to repeat it, and nothing of the machine it ran on."""
     records = load_records()
@@ -132,6 +120,7 @@ def test_the_records_that_ship_are_sound() -> None:
         assert record.model in list_models()
         assert record.command and record.hardware and record.parameters > 0
         assert [row["epoch"] for row in record.curve] == list(range(1, record.recipe["epochs"] + 1))
+        assert record.commit is None or not record.commit.endswith("+changes"), "made from sources nobody has"
         net = create_model(record.model, **record.options)
         assert sum(p.numel() for p in net.parameters() if p.requires_grad) == record.parameters
     for path in store.FOLDER.glob("*.json"):

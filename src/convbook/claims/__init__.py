@@ -8,6 +8,7 @@ listed in :class:`convbook.claims.claim.Claim`.
 from convbook.claims.claim import Claim, ClaimError, Paper, load_claims, load_papers
 from convbook.claims.ledger import ledger_html
 from convbook.claims.networks import best_of_each_paper, networks
+from convbook.claims.recipes import PaperRecipe, find_recipe, published_markdown
 from convbook.claims.tables import ClaimTable, table
 from convbook.claims.verify import STATUSES, Verdict, check, verify
 
@@ -17,13 +18,16 @@ __all__ = [
     "ClaimError",
     "ClaimTable",
     "Paper",
+    "PaperRecipe",
     "Verdict",
     "best_of_each_paper",
     "check",
+    "find_recipe",
     "ledger_html",
     "load_claims",
     "load_papers",
     "networks",
+    "published_markdown",
     "table",
     "verify",
 ]

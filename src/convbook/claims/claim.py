@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -96,19 +96,14 @@ def load_papers() -> dict[str, Paper]:
 
 @lru_cache
 def load_file(path: Path) -> tuple[Paper, list[Claim]]:
-    """Read one claims file.
+    """Read one claims file; its recipes are for :mod:`convbook.claims.recipes`.
 
     Raises:
         ClaimError: one line that names the file, the claim and what is wrong with it.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ClaimError(f"{path.name} is not TOML: {error}") from error
-    for name in content.keys() - {"paper", "claim"}:
-        raise ClaimError(f"{path.name} has a section {name!r}; it may have [paper] and [[claim]]")
+    content = read_sections(path)
     head = content.get("paper", {})
-    _check_fields(head, Paper, f"{path.name}, [paper]")
+    check_fields(head, Paper, f"{path.name}, [paper]")
     paper = Paper(**head)
     if paper.key != path.stem:
         raise ClaimError(f"{path.name}, [paper]: key {paper.key!r} must be the file's name")
@@ -116,7 +111,7 @@ def load_file(path: Path) -> tuple[Paper, list[Claim]]:
     for number, entry in enumerate(content.get("claim", []), start=1):
         place = f"{path.name}, claim {number}"
         given = {"paper": paper.key, "number": number, **entry}
-        _check_fields(given, Claim, place)
+        check_fields(given, Claim, place)
         for name in ("input_size", "baseline_input_size"):
             given[name] = tuple(given.get(name, ()))
         claim = Claim(**given)
@@ -125,7 +120,20 @@ def load_file(path: Path) -> tuple[Paper, list[Claim]]:
     return paper, claims
 
 
-def _check_fields(entry: dict[str, Any], kind: type, place: str) -> None:
+@lru_cache
+def read_sections(path: Path) -> dict[str, Any]:
+    """A claims file as it stands: [paper], [[claim]] and [[recipe]]."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ClaimError(f"{path.name} is not TOML: {error}") from error
+    for name in content.keys() - {"paper", "claim", "recipe"}:
+        raise ClaimError(f"{path.name} has a section {name!r}; it may have [paper], [[claim]] and [[recipe]]")
+    return content
+
+
+def check_fields(entry: dict[str, Any], kind: type, place: str) -> None:
+    """Refuse a table of a file whose fields are not those of the dataclass ``kind``."""
     known = {f.name: f for f in fields(kind)}
     for name, value in entry.items():
         if name not in known:
@@ -133,27 +141,36 @@ def _check_fields(entry: dict[str, Any], kind: type, place: str) -> None:
             hint = f"did you mean {near[0]!r}?" if near else f"fields: {', '.join(known)}"
             raise ClaimError(f"{place}: unknown field {name!r}; {hint}")
         wanted = _TYPES[str(getattr(known[name].type, "__name__", known[name].type))]
-        if not isinstance(value, wanted) or isinstance(value, bool):
+        if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
             raise ClaimError(f"{place}: {name} is {value!r}, which is no {' or '.join(_names(wanted))}")
-    optional = {"url"} if kind is Paper else {f.name for f in fields(kind)[_REQUIRED:]}
-    for name in known.keys() - entry.keys() - optional:
+    for name in known.keys() - entry.keys():
+        if known[name].default is not MISSING or known[name].default_factory is not MISSING:
+            continue
         raise ClaimError(f"{place}: {name} is missing")
 
 
-_REQUIRED = 7  # the fields of Claim before the first with a default
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
     "float": (int, float),
+    "bool": (bool,),
     "dict": (dict,),
     "tuple": (list, tuple),
     "dict[str, typing.Any]": (dict,),
     "tuple[int, ...]": (list, tuple),
+    "tuple[str, ...]": (list, tuple),
 }
 
 
 def _names(types: Iterable[type]) -> list[str]:
-    words = {str: "text", int: "whole number", float: "number", dict: "table", list: "list"}
+    words = {
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "true or false",
+        dict: "table",
+        list: "list",
+    }
     return [words[t] for t in types if t in words]
 
 

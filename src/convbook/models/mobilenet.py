@@ -9,6 +9,7 @@ from convbook.layers.convolution import Activation, ConvNorm, DepthwiseSeparable
 from convbook.layers.image import require_image
 from convbook.layers.initial import he_normal, small_normal
 from convbook.models.registry import IMAGENET, register
+from convbook.models.resnet_blocks import ATTENTION
 
 V1_BODY = (  # (channels, stride) of each block: table 1 of the paper, two rows a block
     (64, 1),
@@ -21,6 +22,7 @@ V1_BODY = (  # (channels, stride) of each block: table 1 of the paper, two rows 
     (1024, 2),
     (1024, 1),  # the paper prints stride 2 here, which would leave 4x4 and not the 7x7 it pools
 )
+GATES = (None, "se", "cbam", "scse")
 
 
 def thin(channels: int, width_mult: float) -> int:
@@ -43,8 +45,12 @@ class MobileNetV1(nn.Module):
         stem_stride: 2 as published; 1 suits images of 32 pixels.
         separable: False builds the 'Conv MobileNet' of table 4, a full 3x3 convolution a block.
         activation: nn.ReLU as in the paper; the authors' code takes nn.ReLU6.
+        attention: a gate after every block, as Woo et al. 2018 (table 5) add it: "se", "cbam" or "scse".
         num_classes: classes to tell apart.
         in_channels: channels of the images.
+
+    Raises:
+        ValueError: if ``attention`` is unknown.
     """
 
     def __init__(
@@ -56,10 +62,13 @@ class MobileNetV1(nn.Module):
         stem_stride: int = 2,
         separable: bool = True,
         activation: Activation = nn.ReLU,
+        attention: str | None = None,
         num_classes: int = 1000,
         in_channels: int = 3,
     ) -> None:
         super().__init__()
+        if attention not in GATES:
+            raise ValueError(f"attention={attention!r} is unknown: take one of {', '.join(map(str, GATES))}")
         self.in_channels = in_channels
         self.least = stem_stride
         channels = thin(stem_channels, width_mult)
@@ -71,6 +80,8 @@ class MobileNetV1(nn.Module):
                 blocks.append(DepthwiseSeparable(channels, out, stride, activation))
             else:
                 blocks.append(ConvNorm(channels, out, 3, stride, activation=activation))
+            if attention:
+                blocks.append(ATTENTION[attention](out, 16))  # hidden units: a sixteenth of the channels
             channels = out
             self.least *= stride
         self.blocks = nn.Sequential(*blocks)

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,6 +50,8 @@ class Record:
         versions: of Python and PyTorch.
         commit: of the source, with "+changes" if files differed from it; None outside a repository.
         command: what runs the same again.
+        reduced: what a shortened run left out, such as "5,000 of 50,000 images"; None for a whole one.
+        figures: what was measured besides the curve, by name, such as the accuracy on a class left out.
     """
 
     model: str
@@ -68,11 +70,18 @@ class Record:
     versions: dict[str, str]
     commit: str | None
     command: str
+    reduced: str | None = None
+    figures: dict[str, float] | None = None
 
     @property
     def label(self) -> str:
-        """One line for a chart: model, data, epochs and hardware."""
-        return f"{self.model} on {self.data}, {len(self.curve)} epochs, {self.hardware}"
+        """One line for a chart: model, data, epochs, hardware, and whether the run was reduced."""
+        text = f"{self.model} on {self.data}, {len(self.curve)} epochs, {self.hardware}"
+        return f"{text}, reduced ({self.reduced})" if self.reduced else text
+
+    def column(self, name: str) -> list[float]:
+        """One quantity over the epochs, as a history gives it: ``plots.curves`` draws records too."""
+        return [row[name] for row in self.curve]
 
 
 def save_record(
@@ -82,6 +91,8 @@ def save_record(
     command: str,
     data: str | None = None,
     options: dict[str, Any] | None = None,
+    reduced: str | None = None,
+    figures: dict[str, float] | None = None,
     folder: str | Path = FOLDER,
 ) -> Path:
     """Write a finished run and return the new file's path.
@@ -94,6 +105,8 @@ def save_record(
         command: what a reader types to run the same again.
         data: the data's name, if another than the history's.
         options: the arguments that the model was made with, besides its name.
+        reduced: what a shortened run left out; None for a whole one.
+        figures: what was measured besides the curve, by name.
         folder: where records live.
 
     Raises:
@@ -103,7 +116,9 @@ def save_record(
         content = history.to_record(model=model, options=options or {}, data=data, command=command)
     except ValueError as error:
         raise RecordError(str(error)) from error
-    record = _parse(content | {"commit": commit()}, f"the run of {model}")
+    record = _parse(
+        content | {"commit": commit(), "reduced": reduced, "figures": figures}, f"the run of {model}"
+    )
     text = json.dumps(asdict(record), indent=1, allow_nan=False) + "\n"
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     path = Path(folder) / f"{_slug(record.model)}-{_slug(record.data)}-{digest}.json"
@@ -161,8 +176,11 @@ def _read(path: Path) -> Record:
 def _parse(content: Any, source: str) -> Record:
     """Check a record's fields and that its final row is its curve's last."""
     names = {field.name for field in fields(Record)}
-    if not isinstance(content, dict) or set(content) != names:
-        wrong = sorted(names.symmetric_difference(content)) if isinstance(content, dict) else "all of it"
+    needed = {field.name for field in fields(Record) if field.default is MISSING}
+    if not isinstance(content, dict) or not needed <= set(content) <= names:
+        wrong = (
+            sorted((needed - set(content)) | (set(content) - names)) if isinstance(content, dict) else "all"
+        )
         raise RecordError(f"{source} is no record: missing or unknown is {wrong}")
     record = Record(**content)
     if not record.curve or record.final != record.curve[-1]:

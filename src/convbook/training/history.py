@@ -5,11 +5,14 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from convbook.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLUMNS = ("epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
 Row = dict[str, float]
@@ -71,6 +74,31 @@ class History:
         if name not in COLUMNS:
             raise KeyError(f"a history has no column {name!r}; choose from {', '.join(COLUMNS)}")
         return [row[name] for row in self.rows]
+
+    def plot(self) -> Figure:
+        """Loss above accuracy, each over the epochs: training dashed, validation solid.
+
+        Colours and sizes are matplotlib's current ones, so those of the book once ``use_style`` was called.
+        """
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+        epochs = [row["epoch"] for row in self._some_rows()]
+        figure = Figure(figsize=(5.4, 4.2), layout="constrained")
+        panels = figure.subplots(2, 1, sharex=True)
+        for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
+            # Dashes and marks too, as colours vanish in print; few marks, as they would hide a long line.
+            few = {"markevery": max(1, len(epochs) // 12)}
+            axes.plot(epochs, self.column(f"train_{quantity}"), "o--", label="training", **few)
+            axes.plot(epochs, self.column(f"val_{quantity}"), "s-", label="validation", **few)
+            axes.grid(axis="y")
+        panels[0].set_ylabel("loss (nats)")
+        panels[0].legend()
+        panels[1].set_ylabel("accuracy (%)")
+        panels[1].yaxis.set_major_formatter(PercentFormatter(xmax=1, symbol=""))
+        panels[1].set_xlabel("epoch")
+        panels[1].xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+        return figure
 
     def to_markdown(self) -> str:
         """The rows as a Markdown table."""

@@ -1,4 +1,4 @@
-"""`{ledger}`, `{errata}` and `{timeline}`: what the package computes, while the book is built."""
+"""`{ledger}`, `{errata}`, `{measured}` and `{timeline}`: what the package computes, while the book is built."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 Network = dict[str, Any]
@@ -37,6 +38,23 @@ class Errata(SphinxDirective):
         return self.parse_text_to_nodes(errata_markdown(), allow_section_headings=True)
 
 
+class Measured(SphinxDirective):
+    """Every experiment with the records that exist, by `courseware.measured`."""
+
+    def run(self) -> list[nodes.Node]:
+        """Draw the curves and parse the page's Markdown: its headings become the page's own."""
+        from courseware.measured import measured_markdown
+
+        self.env.note_reread()
+        return self.parse_text_to_nodes(measured_markdown(self.draw), allow_section_headings=True)
+
+    def draw(self, name: str, figure: Any, alt: str) -> str:
+        """Keep a figure in the build's own folder and return its address from the sources' root."""
+        from convbook.plots.display import picture
+
+        return _keep(self.env, f"measured-{name}", picture(figure, alt).data)
+
+
 class Timeline(SphinxDirective):
     """Year, error and size: the best network of each paper as a figure, then all of them as a table."""
 
@@ -50,12 +68,17 @@ class Timeline(SphinxDirective):
         best: list[Network] = claims.best_of_each_paper(networks)
         alt = describe(best)
         drawn = picture(plots.timeline(best), alt)
-        target = Path(self.env.app.doctreedir) / "drawn" / "timeline.svg"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(drawn.data)
-        image = nodes.image(uri="/" + os.path.relpath(target, self.env.srcdir), alt=alt)
+        image = nodes.image(uri=_keep(self.env, "timeline", drawn.data), alt=alt)
         image["classes"].append("cb-figure")
         return [image, nodes.raw("", table(networks), format="html")]
+
+
+def _keep(env: BuildEnvironment, name: str, svg: bytes) -> str:
+    """Write a figure into the build's own folder; return its address from the sources' root."""
+    target = Path(env.app.doctreedir) / "drawn" / f"{name}.svg"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(svg)
+    return "/" + os.path.relpath(target, env.srcdir)
 
 
 def describe(networks: list[Network]) -> str:
@@ -103,4 +126,5 @@ def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("errata", Errata)
     app.add_directive("ledger", Ledger)
+    app.add_directive("measured", Measured)
     app.add_directive("timeline", Timeline)

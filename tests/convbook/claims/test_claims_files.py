@@ -159,7 +159,7 @@ where = "Table 1"
         ("25.6e6", "25.7e6", "claim 1: value 2.57e+07 and shown_as '25.6M' do not agree"),
         ('"params"', '"output_size"', "claim 1: output_size needs a layer"),
         ('"params"', '"params_ratio"', "claim 1: params_ratio needs a baseline to compare with"),
-        ("[[claim]]", "[[claims]]", "has a section 'claims'; it may have [paper] and [[claim]]"),
+        ("[[claim]]", "[[claims]]", "has a section 'claims'; it may have [paper], [[claim]] and [[recipe]]"),
         ("year = 2020", "", "[paper]: year is missing"),
         ("made2020up", "made2021up", "key 'made2021up' must be the file's name"),
         ('"Table 1"', '"Table 1', "is not TOML"),

@@ -2,8 +2,10 @@
 
 from xml.etree import ElementTree
 
+import matplotlib
 import pytest
 
+from convbook.plots import PALETTE, use_style
 from convbook.training import History, Recipe, shift
 from convbook.training.history import COLUMNS
 
@@ -53,3 +55,41 @@ def test_a_record_holds_recipe_curve_and_circumstances(history: History) -> None
     assert record["recipe"]["augment"] == "shift(2)" and record["curve"] == history.rows
     assert record["final"] == history.rows[2] and record["data"] == "digits"
     assert record["hardware"].startswith("CPU ") and "thread" in record["hardware"]
+
+
+def test_the_plot_holds_the_historys_numbers_and_is_readable_in_grey(history: History) -> None:
+    figure = history.plot()
+    loss, accuracy = figure.axes
+    for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
+        lines = {line.get_label(): line for line in axes.lines}
+        assert lines.keys() == {"training", "validation"}
+        for part, name in (("train", "training"), ("val", "validation")):
+            assert lines[name].get_xdata().tolist() == history.column("epoch")
+            assert lines[name].get_ydata().tolist() == history.column(f"{part}_{quantity}")
+        looks = {(line.get_linestyle(), line.get_marker()) for line in lines.values()}
+        assert len(looks) == 2, "colour alone tells them apart"
+    assert (loss.get_ylabel(), accuracy.get_ylabel()) == ("loss (nats)", "accuracy (%)")
+    assert accuracy.get_xlabel() == "epoch"
+    assert [text.get_text() for text in loss.get_legend().texts] == ["training", "validation"]
+    figure.canvas.draw()
+    assert {float(label.get_text()) for label in accuracy.get_xticklabels()} >= {1, 2, 3}
+    percents = [float(label.get_text()) for label in accuracy.get_yticklabels()]
+    assert min(percents) < 50 and max(percents) > 75
+
+
+def test_the_plot_follows_the_books_style_once_it_is_active(history: History) -> None:
+    plain = [line.get_color() for line in history.plot().axes[0].lines]
+    with matplotlib.rc_context():
+        use_style()
+        figure = history.plot()
+    styled = [line.get_color() for line in figure.axes[0].lines]
+    assert styled == list(PALETTE[:2]) != plain
+    assert not figure.axes[0].spines["top"].get_visible()
+
+
+def test_one_epoch_can_be_plotted_and_none_says_so() -> None:
+    figure = History(rows=[row(1, 0.5)]).plot()
+    figure.canvas.draw()
+    assert {label.get_text() for label in figure.axes[1].get_xticklabels()} >= {"1"}
+    with pytest.raises(ValueError, match="no epoch was finished"):
+        History().plot()
