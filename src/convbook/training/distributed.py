@@ -107,11 +107,7 @@ class Group:
         return total
 
     def share(self, value: Any) -> Any:
-        """What rank 0 gives, on every process: such as a checkpoint that it alone has read.
-
-        Args:
-            value: tensors, numbers, strings and None, in dicts, lists and tuples.
-        """
+        """What rank 0 gives, on every process: such as a checkpoint that it alone has read."""
         if self.world == 1:
             return value
         file = io.BytesIO()
@@ -119,7 +115,9 @@ class Group:
             torch.save(value, file)
         box = [file.getvalue()]
         distributed.broadcast_object_list(box, src=0)
-        return value if self.rank == 0 else torch.load(io.BytesIO(box[0]), map_location="cpu")
+        if self.rank == 0:
+            return value
+        return torch.load(io.BytesIO(box[0]), map_location="cpu", weights_only=False)  # our own rank 0's
 
     def wait(self) -> None:
         """Go on when all processes are here."""
