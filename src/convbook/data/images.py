@@ -141,8 +141,9 @@ class ImageSet:
             augment: changes a batch of raw images before they are normalised.
             drop_last: leave an incomplete last batch out.
             start: batches to leave out at the beginning: go on where a pass was interrupted.
-            shard: (rank, world): of each batch the ``rank``-th of ``world`` nearly equal parts. Parts are
-                augmented each by its own draws; a part of an incomplete last batch may be empty.
+            shard: (rank, world): of each batch every ``world``-th image from the ``rank``-th on, so that the
+                parts of a piece of the batch are the pieces of its parts. Parts are augmented each by its
+                own draws; a part of an incomplete last batch may be empty.
 
         Yields:
             Normalised float32 images (B, C, H, W), channels-last, and int64 labels (B,).
@@ -173,7 +174,7 @@ class ImageSet:
         for number, index in enumerate(order.split(batch_size)):
             if number < start or (drop_last and len(index) < batch_size):
                 continue
-            index = index.tensor_split(world)[rank]
+            index = index[rank::world]
             images = self._rows(index)
             if augment is not None:
                 images = augment(images, draws.manual_seed(seeds[number] + rank))

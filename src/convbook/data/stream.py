@@ -176,7 +176,7 @@ class StreamSet:
             augment: changes a batch of raw images before they are normalised.
             drop_last: leave an incomplete last batch out.
             start: batches to leave out at the beginning: they are not even decoded.
-            shard: (rank, world): of each batch the ``rank``-th of ``world`` nearly equal parts. Crops are
+            shard: (rank, world): of each batch every ``world``-th image from the ``rank``-th on. Crops are
                 those of a single process, augmentation has draws of its own; a part of an incomplete last
                 batch may be empty.
 
@@ -211,7 +211,7 @@ class StreamSet:
         def parts(values: Tensor) -> list[Tensor]:
             """This process's share of each batch to come."""
             end = len(self) // batch_size if drop_last else None
-            return [batch.tensor_split(world)[rank] for batch in values.split(batch_size)[start:end]]
+            return [batch[rank::world] for batch in values.split(batch_size)[start:end]]
 
         plan = [Wanted(part.tolist()) for part in parts(order.cpu())]
         if crops is not None:

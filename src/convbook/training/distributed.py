@@ -7,6 +7,7 @@ the same step. Without ``torchrun`` nothing of this is touched.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -32,7 +33,7 @@ _meetings = count()
 class Group:
     """The processes that train together, seen from one of them.
 
-    Every process must call these methods in the same order, and seed its generators alike: a coin that decides
+    Every process must call these methods in the same order and seed its generators alike: a coin that decides
     for a whole batch, such as stochastic depth's, must fall alike on all.
 
     Attributes:
@@ -109,9 +110,14 @@ class Group:
         """What rank 0 gives, on every process: such as a checkpoint that it alone has read."""
         if self.world == 1:
             return value
-        box = [value]
+        file = io.BytesIO()
+        if self.rank == 0:
+            torch.save(value, file)
+        box = [file.getvalue()]
         distributed.broadcast_object_list(box, src=0)
-        return box[0]
+        if self.rank == 0:
+            return value
+        return torch.load(io.BytesIO(box[0]), map_location="cpu", weights_only=False)  # our own rank 0's
 
     def wait(self) -> None:
         """Go on when all processes are here."""

@@ -105,7 +105,7 @@ class Run:
             except KeyboardInterrupt:
                 self.history.interrupted = True
                 self.bar.clear()
-                print(f"interrupted: {len(self.history)} of {self.recipe.epochs} epochs finished")
+                self.say(f"interrupted: {len(self.history)} of {self.recipe.epochs} epochs finished")
             finally:
                 self.history.seconds = time.perf_counter() - self.start
                 self.group.unwrap(self.stepper.parallel)
@@ -202,7 +202,8 @@ class Run:
         self.history.rows = state["rows"]
         self.history.seconds = state["run_seconds"]
         self.step, self.seconds = state["step"], state["epoch_seconds"]
-        self.sums.copy_(state["sums"])
+        if self.group.writes:  # the others' shares are in rank 0's, which holds the sums of all
+            self.sums.copy_(state["sums"])
         load_generator_states(state["generators"])
 
     def save(self) -> None:
@@ -210,7 +211,7 @@ class Run:
         self.history.seconds = time.perf_counter() - self.start
         if self.checkpoints is None:
             return
-        self.checked_sums()  # weights that are no numbers do not replace good ones
+        sums = self.checked_sums()  # weights that are no numbers do not replace good ones
         if not self.group.writes:
             return
         state = {
@@ -222,7 +223,7 @@ class Run:
             "rows": self.history.rows,
             "run_seconds": self.history.seconds,
             "epoch_seconds": self.seconds,
-            "sums": self.sums,
+            "sums": torch.tensor(sums, dtype=torch.float64),
             "generators": generator_states(),
         }
         self.checkpoints.save(state, epoch=len(self.history), step=self.step, run=self.identity())
@@ -262,8 +263,13 @@ class Run:
             if self.checkpoints
             else "nothing was kept, as no checkpoints= was given"
         )
-        print(f"terminated after step {self.step} of {self.steps}: {kept}")
+        self.say(f"terminated after step {self.step} of {self.steps}: {kept}")
         raise Terminated
+
+    def say(self, line: str) -> None:
+        """Print a line, once for all processes."""
+        if self.group.writes:
+            print(line)
 
 
 def _diverged(epoch: int, recipe: Recipe, precision: str) -> str:

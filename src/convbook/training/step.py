@@ -81,7 +81,8 @@ class Stepper:
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                if not self.halve_on_oom or tried < 2:
+                # One of several processes cannot begin a step anew: the others wait for its part of this one.
+                if not self.halve_on_oom or tried < 2 or self.group.world > 1:
                     raise OutOfMemoryError(self._no_room(tried)) from None
             # Only out here is the memory of the failed pass free: its traceback held every activation.
             self.optimizer.zero_grad(set_to_none=True)
@@ -95,7 +96,7 @@ class Stepper:
         loss, right = torch.zeros((2,), device=images.device)
         pieces = list(zip(images.chunk(self.pieces), targets.chunk(self.pieces), strict=True))
         for i, (some_images, some_targets) in enumerate(pieces, start=1):
-            with nullcontext() if i == len(pieces) else self.group.apart(self.runs):
+            with nullcontext() if i == len(pieces) else self.group.apart(self.parallel):
                 share = len(some_images) / len(images)
                 piece_loss, piece_right = self.forward_backward(some_images, some_targets, share)
             loss, right = loss + piece_loss, right + piece_right
