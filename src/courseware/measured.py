@@ -1,4 +1,4 @@
-"""The page of measured runs as MyST Markdown: each experiment's question, records, curves, and what is missing."""
+"""The page of measured runs as MyST Markdown: questions, curves, records, and what is missing."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ def measure(
 ) -> bool:
     """Run what is missing, in the given order, until `budget` minutes are over; return whether none failed.
 
-    Each run is a process of its own with a folder of checkpoints under .cache/records: what the budget, Ctrl-C
-    or a crash cuts off goes on from there next time. A run that fails does not keep the others from running.
+    Each run is a process of its own with a folder of checkpoints under .cache/records: what the budget,
+    Ctrl-C or a crash cuts off goes on from there next time. A run that fails does not end the others.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, once the run has ended.

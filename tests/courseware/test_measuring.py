@@ -157,5 +157,5 @@ def test_the_page_shows_a_reduced_run_as_such(experiments):
 
 
 def test_whole_runs_take_the_place_of_reduced_ones(experiments):
-    text, drawn = page([experiments(SHORT, reduced="100 of 50,000 images"), experiments(WHOLE)])
+    text, _ = page([experiments(SHORT, reduced="100 of 50,000 images"), experiments(WHOLE)])
     assert "100 of 50,000" not in text and "whole:" in text

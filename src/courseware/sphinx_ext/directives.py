@@ -1,4 +1,4 @@
-"""`{ledger}`, `{errata}`, `{measured}` and `{timeline}`: what the package computes, while the book is built."""
+"""`{ledger}`, `{errata}`, `{measured}`, `{timeline}`: what the package computes while the book is built."""
 
 from __future__ import annotations
 
