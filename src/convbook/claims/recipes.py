@@ -1,8 +1,8 @@
 """How each network was trained by its authors, and how the course trains it.
 
-The tables ``[[recipe]]`` stand in the file of the paper that introduced the network. ``published`` is what the
-paper prints: fields of ``convbook.training.Recipe`` where it has one for it, the paper's own words for the rest.
-What the paper does not print is absent. ``course`` is settings of ``Recipe`` for one GPU, by name.
+The tables ``[[recipe]]`` stand in the file of the paper that introduced the network. ``published`` is what
+the paper prints, under the names of ``convbook.training.Recipe`` where it has one, in words for the rest;
+what the paper does not print is absent. ``course`` is settings of ``Recipe`` for one GPU.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,9 @@
 
     python -m convbook.records.distil mlp800 --teacher mlp1200 --data mnist
 
-The teacher is trained first, by its own recipe, as long as the student will be, on images moved by up to two
-pixels; with ``--checkpoints`` it is kept beside the student's folder, for other students of the same seed.
-The student sees images as they are, and with ``--without 3`` no image of a 3, which the teacher has seen.
+The teacher is trained first, by its own recipe but for as many epochs as the student; with ``--checkpoints``
+it is kept beside the student's folder, for other students of the same seed. With ``--without 3`` the student
+sees no image of a 3, which the teacher has seen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from convbook.claims import find_recipe
 from convbook.data import ImageSet
 from convbook.models import create_model
 from convbook.records import program
-from convbook.training import History, evaluate, fit, predict, seed_everything, shift
+from convbook.training import History, evaluate, fit, predict, seed_everything
 from convbook.training.named import make_recipe
 from convbook.transfer import Distillation, only_classes, shift_bias, shift_for_share, without_classes
 

@@ -5,19 +5,17 @@
 trains it as the course does (its recipe stands beside its claims) unless options say otherwise. Under
 ``torchrun --nproc-per-node 2 -m convbook.training ...`` two processes train together and one writes.
 
-Exit status: 0 when the run is finished; 1 with one line that says what is wrong; 130 after Ctrl-C and 143 after
-SIGTERM, when the checkpoints stay and the same command goes on from the newest.
+Exit status: 0 when the run is finished; 1 with one line that says what is wrong; 130 after Ctrl-C and 143
+after SIGTERM. With ``--checkpoints FOLDER`` the same command then goes on where it was.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -28,17 +26,30 @@ from convbook.claims import find_recipe
 from convbook.data import DataError, load
 from convbook.models import create_model, describe, list_models
 from convbook.records import RecordError, save_record
-from convbook.training import DeviceError, DivergenceError, Recipe, fit, seed_everything
-from convbook.training.checkpoint import CheckpointError
-from convbook.training.history import History
+from convbook.training import (
+    CheckpointError,
+    DeviceError,
+    DivergenceError,
+    History,
+    OutOfMemoryError,
+    Recipe,
+    fit,
+    seed_everything,
+)
 from convbook.training.named import make_recipe
 from convbook.training.options import LOSSES, PROGRAM, parser, recipe_settings
 
-EXPECTED = (CheckpointError, DataError, DeviceError, DivergenceError, RecordError, ValueError, TypeError)
-
-
-class Terminated(BaseException):
-    """SIGTERM arrived: not an Exception, so that nothing on the way takes it for an error to deal with."""
+EXPECTED = (
+    CheckpointError,
+    DataError,
+    DeviceError,
+    DivergenceError,
+    OutOfMemoryError,
+    RecordError,
+    TypeError,  # an argument that the network does not take
+    ValueError,
+    torch.OutOfMemoryError,
+)
 
 
 class Resized(nn.Module):
@@ -60,18 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with stop_on_sigterm():
-            options = parser().parse_args(given)
-            if options.list:
-                print("\n".join(map(one_line, list_models())))
-                return 0
-            return run(options, shlex.join([*shlex.split(PROGRAM), *given]))
+        options = parser().parse_args(given)
+        if options.list:
+            print("\n".join(map(one_line, list_models())))
+            return 0
+        return run(options, shlex.join([*PROGRAM.split(), *given]))
     except KeyboardInterrupt:
         return stopped(130, "Ctrl-C")
-    except Terminated:
-        return stopped(143, "SIGTERM")
-    except torch.OutOfMemoryError as error:
-        return wrong(str(error))
     except EXPECTED as error:
         return wrong(str(error))
 
@@ -106,7 +112,7 @@ def run(options: Namespace, command: str) -> int:
     if history.interrupted:
         return stopped(130, "Ctrl-C")
     if os.environ.get("RANK", "0") != "0":
-        return 0  # under torchrun: every process has the same history, the first one tells it
+        return 0  # under torchrun, where all have the same history, the first process tells it
     print(summary(options.model, history))
     if not options.no_record:
         path = save_record(
@@ -170,29 +176,15 @@ def one_line(name: str) -> str:
 
 
 def wrong(message: str) -> int:
-    """Say in one line what is wrong."""
+    """Say in one line what is wrong; the exit status for it."""
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     return 1
 
 
 def stopped(status: int, by: str) -> int:
-    """Say in one line what ended the run."""
-    print(f"stopped by {by}: with --checkpoints, the same command goes on from the newest", file=sys.stderr)
+    """Say in one line what ended the run; the exit status for it."""
+    print(f"stopped by {by}: no record is written", file=sys.stderr)
     return status
-
-
-@contextmanager
-def stop_on_sigterm() -> Iterator[None]:
-    """Raise :class:`Terminated` where the program stands when SIGTERM arrives."""
-
-    def stop(*_: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Recipes from plain settings: the way back from :meth:`Recipe.to_dict`, as files and command lines need it.
 
-An augmentation is written as the call that makes it, ``compose(crop_flip(4), cutout(8))``, which is also how it
-prints; a bare name, ``crop_flip``, takes the defaults. The text is parsed, not run: it can name nothing but the
-functions of ``augment.py`` or ``mix.py``.
+An augmentation is written as the call that makes it, ``compose(crop_flip(4), cutout(8))``, which is also how
+it prints; a bare name, ``crop_flip``, takes the defaults. The text is parsed, not run: it can name nothing
+but what makes an augmentation in ``augment.py`` or a blend in ``mix.py``.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ def _build(node: ast.expr, known: dict[str, Callable[..., Any]]) -> Any:
 
 
 def _makers(module: ModuleType) -> dict[str, Callable[..., Any]]:
-    """The module's public functions, by name."""
+    """The module's functions that return an augmentation or a blend, by name."""
     return {
         name: function
         for name, function in inspect.getmembers(module, inspect.isfunction)
-        if function.__module__ == module.__name__ and not name.startswith("_")
+        if function.__annotations__.get("return") in ("Augmentation", "Mixing")
     }

@@ -19,8 +19,8 @@ LOSSES = {"cross-entropy": None, "map": map_loss}
 
 DESCRIPTION = """Train a network of the course by its name and write a record.
 
-What is not said is as the course's recipe for the network has it, or, with --recipe plain, Recipe()'s default.
-Where several processes shall train together, start them with torchrun -m convbook.training ..."""
+What is not said is as in the course's recipe for the network or, with --recipe plain, as in Recipe().
+Several processes train together when torchrun starts them: torchrun -m convbook.training ..."""
 
 
 class Parser(ArgumentParser):

@@ -88,7 +88,7 @@ def test_a_wrong_name_is_answered_with_the_near_ones():
 
 
 HEAD = '[paper]\nkey = "he2016deep"\ntitle = "T"\nshort = "S"\nyear = 2016\ncounts = "MACs"\n'
-ENTRY = '[[recipe]]\nmodels = ["resnet*"]\nwhere = "Table 1"\ndata = "D"\nnote = "N"\npublished = {}\ncourse = {}\n'
+ENTRY = '[[recipe]]\nmodels = ["resnet*"]\nwhere = "W"\ndata = "D"\nnote = "N"\npublished = {}\ncourse = {}\n'
 
 
 @pytest.mark.parametrize(

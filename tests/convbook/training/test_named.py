@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from convbook.training import Recipe, affine, augment, compose, crop_flip, elastic, mix, shift
+from convbook.training import Recipe, affine, compose, crop_flip, elastic, mix, shift
 from convbook.training.named import make_recipe, parse_augment, parse_mix
 
 PRINTED = [
