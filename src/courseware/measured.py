@@ -65,7 +65,7 @@ def _shown(experiment: Experiment, form: str, found: dict[Run, list[Record]], dr
             ]
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *_means(found)]
-    commands = [run.command for run in found if run.words[-1] == next(iter(found)).words[-1]]
+    commands = [run.command for run in found if run.seed == next(iter(found)).seed]
     return [*lines, ":::{dropdown} The commands (first seed)", "```sh", *commands, "```", ":::", ""]
 
 
@@ -86,14 +86,14 @@ def _means(found: dict[Run, list[Record]]) -> list[str]:
 
 def _missing(experiment: Experiment, found: set[Run]) -> list[str]:
     """One line on what has not been measured, with the command that would."""
-    measured = {(run.label, run.words[-1]) for run in found}
+    measured = {(run.label, run.seed) for run in found}
     whole = [run for run in experiment.whole if run not in found]
-    rest = [run for run in whole if (run.label, run.words[-1]) not in measured]
+    rest = [run for run in whole if (run.label, run.seed) not in measured]
     command = f"`course records --only {experiment.name}`"
     if not found:
         return [f"Not run yet. {command} measures it{_where(experiment)}.", ""]
     if rest:
-        names = ", ".join(dict.fromkeys(f"{run.label} (seed {run.words[-1]})" for run in rest))
+        names = ", ".join(dict.fromkeys(f"{run.label} (seed {run.seed})" for run in rest))
         return [f"Not run yet: {names}. {command} measures them{_where(experiment)}.", ""]
     if whole:
         return [f"The whole runs have not been measured: on a GPU, {command} does.", ""]

@@ -69,7 +69,7 @@ def trained_teacher(job: program.Job) -> nn.Module:
     options = job.options
     sizes = {name: job.overrides[name] for name in ("num_classes", "in_channels")}
     settings = find_recipe(options.teacher).course
-    recipe = replace(make_recipe(settings), epochs=job.recipe.epochs, seed=job.recipe.seed, augment=shift(2))
+    recipe = replace(make_recipe(settings), epochs=job.recipe.epochs, seed=job.recipe.seed)
     seed_everything(recipe.seed)
     teacher = create_model(options.teacher, **sizes)
     folder: Path | None = None

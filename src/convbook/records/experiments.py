@@ -42,6 +42,11 @@ class Run:
         return shlex.join(["python", "-m", *self.words])
 
     @property
+    def seed(self) -> int:
+        """Of weights, order and augmentation."""
+        return int(self._option("--seed"))
+
+    @property
     def length(self) -> tuple[int, int]:
         """Training images, and how often each is seen."""
         _, images = SETS[self._option("--data")]
@@ -62,6 +67,8 @@ class Run:
             each += 4 * _macs(teacher, channels, ())
         if narrow:
             each += 3 * _macs(model, channels, (*overrides, narrow))
+        if self.words[0].endswith("how_fast"):
+            each *= 2  # every image and its mirror image
         images, epochs = self.length
         return each * images * epochs
 
