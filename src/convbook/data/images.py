@@ -15,10 +15,11 @@ Augment = Callable[[Tensor, Generator], Tensor]
 class ImageSet:
     """Labelled images of one size.
 
-    Images stay uint8 (a quarter of float32's memory) and become normalised floats a batch at a time.
+    Images stay uint8 (a quarter of float32's memory) and become normalised floats a batch at a time. Whatever
+    layout they came in, a pixel's channels lie side by side (channels-last), as most convolutions like it.
 
     Attributes:
-        images: uint8, (N, C, H, W), values 0 to 255.
+        images: uint8, (N, C, H, W), values 0 to 255, channels-last in memory.
         labels: int64, (N,), indices into ``classes``.
         classes: the classes' names.
         name: what to call the data in a table, such as "MNIST".
@@ -47,18 +48,26 @@ class ImageSet:
             raise ValueError(f"{len(self.images)} images need as many labels; got {tuple(self.labels.shape)}")
         if not len(self.images):
             raise ValueError("an ImageSet needs at least one image")
+        self.images = self.images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
         self.labels = self.labels.long()
         self.mean, self.std = statistics or _mean_and_std(self.images)
+        self._scale, self._offset = 1 / (255 * self.std), -self.mean / self.std
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __repr__(self) -> str:
-        channels, height, width = self.images.shape[1:]
+        channels, height, width = self.shape
         return (
             f"ImageSet({self.name}: {len(self):,} images, {channels}x{height}x{width}, "
             f"{len(self.classes)} classes, on {self.images.device})"
         )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
 
     def to(self, device: str | torch.device) -> ImageSet:
         """The same set on another device."""
@@ -77,7 +86,7 @@ class ImageSet:
         index = index.to(self.images.device)
         boxes = None if self.boxes is None else self.boxes[index]
         return ImageSet(
-            self.images[index],
+            self._rows(index),
             self.labels[index],
             self.classes,
             self.name,
@@ -92,10 +101,18 @@ class ImageSet:
         order = torch.randperm(len(self), generator=Generator().manual_seed(seed))
         return self.select(order[:n])
 
+    def sample(self, n: int) -> Tensor:
+        """The first ``n`` images (or all, if there are fewer), raw: uint8, (n, C, H, W)."""
+        return self.images[:n]
+
     def normalise(self, images: Tensor) -> Tensor:
         """Images on the scale 0 to 255, (N, C, H, W) -> float32 with mean 0 and variance 1 a channel."""
-        mean, std = self.mean.view(-1, 1, 1), self.std.view(-1, 1, 1)
-        return (images.float() / 255 - mean) / std
+        n, channels, height, width = images.shape
+        # In place, a whole row at a time: loops over the few channels alone would be short and slow.
+        rows = images.permute(0, 2, 3, 1).to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        rows = rows.view(n * height, width * channels)
+        torch.addcmul(self._offset.repeat(width), rows, self._scale.repeat(width), out=rows)
+        return rows.view(n, height, width, channels).permute(0, 3, 1, 2)
 
     def float_images(self, index: Tensor | slice | None = None) -> Tensor:
         """Normalised float32 images, (N, C, H, W): those at ``index``, or all."""
@@ -114,41 +131,57 @@ class ImageSet:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Go once through the set.
 
+        The order and a seed for each batch's augmentation are drawn before the first batch. The same state of
+        the generator therefore gives the same batches wherever the pass starts, and the same order everywhere.
+
         Args:
-            batch_size: images a batch; the last one may be smaller.
+            batch_size: images a batch, over all processes; the last one may be smaller.
             shuffle: draw a new order from ``generator``.
             generator: the source of randomness, on the images' device; needed by ``shuffle`` and ``augment``.
             augment: changes a batch of raw images before they are normalised.
             drop_last: leave an incomplete last batch out.
-            start: the first batch to give; a pass that is left and taken up again gives the same batches.
-            shard: (rank, world): of each batch, this process's part.
+            start: batches to leave out at the beginning: go on where a pass was interrupted.
+            shard: (rank, world): of each batch the ``rank``-th of ``world`` nearly equal parts. Parts are
+                augmented each by its own draws; a part of an incomplete last batch may be empty.
 
         Yields:
-            Normalised float32 images (B, C, H, W) and int64 labels (B,).
+            Normalised float32 images (B, C, H, W), channels-last, and int64 labels (B,).
+
+        Raises:
+            ValueError: a size, position or shard that cannot be, or no generator where one is needed.
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more; got {batch_size}")
+        rank, world = shard
+        if not 0 <= rank < world:
+            raise ValueError(f"shard is (rank, world) with 0 <= rank < world; got {shard}")
+        if batch_size < world:
+            raise ValueError(f"batch_size must be {world} or more, an image a process; got {batch_size}")
+        if start < 0:
+            raise ValueError(f"start must be 0 or more batches; got {start}")
         if generator is None and (shuffle or augment):
             raise ValueError(
                 "shuffle and augment need a generator: torch.Generator(device).manual_seed(seed)"
             )
         device = self.images.device
-        if shuffle:
-            order = torch.randperm(len(self), generator=generator, device=device)
-        else:
-            order = torch.arange(len(self), device=device)
-        rank, world = shard
-        batches = order.split(batch_size)
-        seeds = torch.randint(2**62, (len(batches),), generator=generator, device=device).tolist()
+        order = torch.arange(len(self), device=device)
+        seeds: list[int] = []
+        if generator is not None:
+            if shuffle:
+                order = torch.randperm(len(self), generator=generator, device=device)
+            count = -(-len(self) // batch_size)
+            seeds = torch.randint(2**62, (count,), generator=generator, device=device).tolist()
         draws = Generator(device)
-        for index, seed in zip(batches[start:], seeds[start:], strict=True):
-            if drop_last and len(index) < batch_size:
-                return
-            index = index[rank::world]
-            images = self.images[index]
+        for number, index in enumerate(order.split(batch_size)):
+            if number < start or (drop_last and len(index) < batch_size):
+                continue
+            index = index.tensor_split(world)[rank]
+            images = self._rows(index)
             if augment is not None:
-                images = augment(images, draws.manual_seed(seed + rank))
+                images = augment(images, draws.manual_seed(seeds[number] + rank))
             yield self.normalise(images), self.labels[index]
+
+    def _rows(self, index: Tensor) -> Tensor:
+        """The raw images at ``index``, each copied as one run of bytes."""
+        return self.images.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
 
 
 def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,8 @@
 
 torchvision's transforms draw one change for a whole batch, or go image by image through a loader. Here each
 image gets its own numbers and the batch is still one gather or one resampling. Images come in as (N, C, H, W)
-on the scale 0 to 255, uint8 or float, and leave on the same scale; what moves in from outside is 0.
+on the scale 0 to 255, uint8 or float, and leave on the same scale: bytes stay bytes, except where pixels are
+resampled (``affine``, ``elastic``). Nothing here makes the CPU wait for a GPU.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
+
+from convbook.training.windows import random_windows
 
 
 @dataclass(frozen=True)
@@ -32,15 +35,75 @@ class Augmentation:
 
 
 def shift(max_shift: int) -> Augmentation:
-    """Move each image by up to ``max_shift`` whole pixels along both axes."""
+    """Move each image by up to ``max_shift`` whole pixels along both axes; what moves in is 0."""
     _not_negative(max_shift=max_shift)
-    return Augmentation(lambda images, g: _crop(images, max_shift, False, g), f"shift({max_shift})")
+    return Augmentation(
+        lambda images, g: random_windows(images, max_shift, "constant", False, g), f"shift({max_shift})"
+    )
 
 
-def crop_flip(pad: int = 4) -> Augmentation:
-    """Pad by ``pad``, crop at random back to the size, and mirror every other image (by chance)."""
+def crop_flip(pad: int = 4, mode: str = "reflect") -> Augmentation:
+    """Pad by ``pad``, crop at random back to the size, and mirror every other image (by chance).
+
+    Args:
+        pad: pixels added on each side, below the images' sides if reflected.
+        mode: "reflect" continues the image beyond its edge by its mirror image; "constant" by 0.
+    """
     _not_negative(pad=pad)
-    return Augmentation(lambda images, g: _crop(images, pad, True, g), f"crop_flip({pad})")
+    if mode not in ("reflect", "constant"):
+        raise ValueError(f'mode must be "reflect" or "constant"; got {mode!r}')
+    name = f"crop_flip({pad})" if mode == "reflect" else f'crop_flip({pad}, "{mode}")'
+    return Augmentation(lambda images, g: random_windows(images, pad, mode, True, g), name)
+
+
+def flip() -> Augmentation:
+    """Mirror every other image (by chance), left to right."""
+    return Augmentation(lambda images, g: random_windows(images, 0, "reflect", True, g), "flip()")
+
+
+def cutout(size: int, fill: float = 128) -> Augmentation:
+    """Paint a square over each image (DeVries & Taylor 2017).
+
+    The square's centre may be any pixel, so that a part of the square may lie outside of the image. The paper
+    fills it with the data's mean; raw images do not know that, so ``fill`` is a grey near photographs' mean.
+
+    Args:
+        size: the square's side in pixels.
+        fill: the value of every channel inside; for black drawings' background take 0.
+    """
+    _not_negative(size=size)
+    if not 0 <= fill <= 255:
+        raise ValueError(f"fill is a pixel's value from 0 to 255; got {fill}")
+
+    def change(images: Tensor, generator: Generator) -> Tensor:
+        n, _, height, width = images.shape
+        sides = torch.full((n,), size, device=images.device)
+        covered = random_boxes(sides, sides, height, width, generator)
+        return images.masked_fill(covered, fill)
+
+    return Augmentation(change, f"cutout({size})" if fill == 128 else f"cutout({size}, {fill:g})")
+
+
+def colour(brightness: float = 0.2, contrast: float = 0.2, saturation: float = 0.2) -> Augmentation:
+    """Change each image's brightness, then its contrast, then its saturation.
+
+    Each strength s gives a factor between ``1 - s`` and ``1 + s``, and never below 0: the image is moved away
+    from (or towards) black, its mean grey, and its own grey version. Images of one channel have no colour to
+    saturate.
+    """
+    _not_negative(brightness=brightness, contrast=contrast, saturation=saturation)
+
+    def change(images: Tensor, generator: Generator) -> Tensor:
+        def factor(strength: float) -> Tensor:
+            return (1 + _uniform(len(images), strength, images, generator)).clamp(min=0).view(-1, 1, 1, 1)
+
+        pixels = (images.float() * factor(brightness)).clamp(0, 255)
+        mean = grey(pixels).mean(dim=(2, 3), keepdim=True)
+        pixels = torch.lerp(mean, pixels, factor(contrast)).clamp(0, 255)
+        pixels = torch.lerp(grey(pixels), pixels, factor(saturation)).clamp(0, 255)
+        return pixels if images.is_floating_point() else pixels.round().to(images.dtype)
+
+    return Augmentation(change, f"colour({brightness:g}, {contrast:g}, {saturation:g})")
 
 
 def affine(
@@ -115,20 +178,27 @@ def compose(*steps: Callable[[Tensor, Generator], Tensor]) -> Augmentation:
     return Augmentation(change, f"compose({', '.join(map(repr, steps))})")
 
 
-def _crop(images: Tensor, pad: int, flip: bool, generator: Generator) -> Tensor:
-    """A window of each padded image at a place of its own, mirrored or not: one gather for the batch."""
-    n, _, height, width = images.shape
-    device = images.device
-    top, left = torch.randint(0, 2 * pad + 1, (2, n, 1), generator=generator, device=device)
-    rows = top + torch.arange(height, device=device)  # (N, H)
-    columns = left + torch.arange(width, device=device)  # (N, W)
-    if flip:
-        mirrored = torch.rand(n, 1, generator=generator, device=device) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
-    padded = F.pad(images, (pad, pad, pad, pad))
-    which = torch.arange(n, device=device)
-    windows = padded[which[:, None, None], :, rows[:, :, None], columns[:, None, :]]  # (N, H, W, C)
-    return windows.permute(0, 3, 1, 2)
+def grey(images: Tensor) -> Tensor:
+    """Luma, (N, 1, H, W), of float images (N, 3, H, W) by ITU-R BT.601's weights; one channel stays as it is."""
+    if images.shape[1] == 1:
+        return images
+    if images.shape[1] != 3:
+        raise ValueError(f"colour needs images of 1 or 3 channels; got {images.shape[1]}")
+    red, green, blue = images.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def random_boxes(heights: Tensor, widths: Tensor, height: int, width: int, generator: Generator) -> Tensor:
+    """Boxes of the sides given, (N,) each, around random pixels: bool, (N, 1, height, width), True inside."""
+    n, device = len(heights), heights.device
+
+    def span(sides: Tensor, length: int) -> Tensor:
+        centre = torch.randint(0, length, (n,), generator=generator, device=device)
+        start = (centre - sides // 2)[:, None]
+        place = torch.arange(length, device=device)
+        return (place >= start) & (place < start + sides[:, None])
+
+    return (span(heights, height)[:, :, None] & span(widths, width)[:, None, :])[:, None]
 
 
 def _uniform(n: int, bound: float, like: Tensor, generator: Generator) -> Tensor:
