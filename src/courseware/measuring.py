@@ -33,7 +33,8 @@ class Task:
     @property
     def name(self) -> str:
         """The run in words."""
-        return f"{self.experiment}: {self.run.label}, seed {self.run.seed}{', reduced' if self.run.reduced else ''}"
+        form = ", reduced" if self.run.reduced else ""
+        return f"{self.experiment}: {self.run.label}, seed {self.run.seed}{form}"
 
 
 def tasks(only: Sequence[str] = (), *, gpu: bool) -> list[Task]:

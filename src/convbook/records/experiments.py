@@ -95,6 +95,7 @@ class Experiment:
         title: heading of its section in the book.
         question: one sentence.
         quantity: the curve that answers it.
+        target: what the curve should reach, if the question is when it does.
         whole: the runs as they should be.
         reduced: shorter ones, for a CPU; none of those that only a GPU can do.
     """
@@ -103,6 +104,7 @@ class Experiment:
     title: str
     question: str
     quantity: str
+    target: float | None
     whole: tuple[Run, ...]
     reduced: tuple[Run, ...]
 
@@ -133,6 +135,7 @@ def _experiment(
     seeds: list[int],
     runs: list[dict[str, str]],
     quantity: str = "val_accuracy",
+    target: float | None = None,
     reduced: str = "",
 ) -> Experiment:
     """One table of the file, with a run for each seed."""
@@ -145,7 +148,7 @@ def _experiment(
             whole.append(Run(each["label"], (*words, *last), gpu=gpu))
             if not gpu:
                 short.append(Run(each["label"], (*words, *shlex.split(reduced), *last), reduced=True))
-    return Experiment(name, title, question, quantity, tuple(whole), tuple(short))
+    return Experiment(name, title, question, quantity, target, tuple(whole), tuple(short))
 
 
 @cache
