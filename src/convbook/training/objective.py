@@ -40,7 +40,7 @@ def cross_entropy(label_smoothing: float = 0.0) -> Loss:
 
 
 def name_of(objective: Objective) -> str:
-    """What a record calls it: the name of the loss, or of the objective's function or class."""
+    """What a record calls it: the name of the loss or objective, or what it prints as."""
     named = objective.loss if isinstance(objective, Supervised) else objective
     named = named.func if isinstance(named, partial) else named
-    return str(getattr(named, "__name__", type(named).__name__))
+    return str(getattr(named, "__name__", repr(named)))
