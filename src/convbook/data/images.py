@@ -131,8 +131,8 @@ class ImageSet:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Go once through the set.
 
-        The order and a seed for each batch's augmentation are drawn before the first batch. The same state of
-        the generator therefore gives the same batches wherever the pass starts, and the same order everywhere.
+        The order and a seed for each batch's augmentation are drawn before the first batch. So the same state
+        of the generator gives the same batches wherever a pass starts, and the same order in every process.
 
         Args:
             batch_size: images a batch, over all processes; the last one may be smaller.

@@ -179,7 +179,7 @@ def compose(*steps: Callable[[Tensor, Generator], Tensor]) -> Augmentation:
 
 
 def grey(images: Tensor) -> Tensor:
-    """Luma, (N, 1, H, W), of float images (N, 3, H, W) by ITU-R BT.601's weights; one channel stays as it is."""
+    """Luma, (N, 1, H, W), of float images (N, 3, H, W) by ITU-R BT.601's weights; one channel stays so."""
     if images.shape[1] == 1:
         return images
     if images.shape[1] != 3:
