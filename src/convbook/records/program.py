@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
@@ -86,6 +87,8 @@ def main(
         history = train(job)
         if history.interrupted:
             return stopped(130, "Ctrl-C")
+        if os.environ.get("RANK", "0") != "0":
+            return 0  # under torchrun, where all have the same history, the first process tells it
         print(summary(options.model, history))
         for name, value in job.figures.items():
             print(f"{name}: {value:.4g}")

@@ -42,7 +42,18 @@ def test_a_student_never_sees_what_is_left_out_and_is_measured_on_it(tmp_path, m
     }
     shifted = record.figures["accuracy on them with biases shifted"]
     assert shifted >= record.figures["accuracy on classes left out"]
-    assert any((tmp_path / "runs").glob("teacher-mlp1200-*"))  # beside the run's own folder, for the next one
+
+
+def test_a_second_student_finds_its_teacher_trained(tmp_path):
+    arguments = ["mlp800", "--teacher", "mlp1200"]
+    folders = ["--folder", str(tmp_path), "--checkpoints"]
+    kept = []
+    for student in ("first", "second"):
+        assert distil.main([*arguments, *SHORT, *folders, str(tmp_path / "runs" / student)]) == 0
+        kept.append(sorted((tmp_path / "runs").glob("teacher-mlp1200-*/*.pt")))
+    assert kept[0] and kept[0] == kept[1]  # no further checkpoint: it was not trained again
+    first, second = load_records(folder=tmp_path)
+    assert first.figures == second.figures and first.final["val_accuracy"] == second.final["val_accuracy"]
 
 
 def test_shifted_classes_win_as_often_as_they_occur():
