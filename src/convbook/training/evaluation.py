@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from convbook.data import ImageSet
+from convbook.data import Images
 
 if TYPE_CHECKING:
     from torchmetrics import MetricCollection
@@ -24,7 +24,7 @@ def model_device(model: nn.Module) -> torch.device:
 @torch.no_grad()
 def predict(
     model: nn.Module,
-    data: ImageSet,
+    data: Images,
     device: str | torch.device | None = None,
     *,
     precision: str = "float32",
@@ -48,7 +48,7 @@ def predict(
 
 def evaluate(
     model: nn.Module,
-    data: ImageSet,
+    data: Images,
     device: str | torch.device | None = None,
     *,
     precision: str = "float32",

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convbook.data import ImageSet
+from convbook.data import Images
 from convbook.training.checkpoint import Checkpoints
 from convbook.training.distributed import process_group
 from convbook.training.history import History
@@ -22,8 +22,8 @@ from convbook.training.stopping import StopSignal
 
 def fit(
     model: nn.Module,
-    train: ImageSet,
-    val: ImageSet,
+    train: Images,
+    val: Images,
     recipe: Recipe | None = None,
     *,
     loss: Loss | None = None,
@@ -35,10 +35,11 @@ def fit(
 ) -> History:
     """Train ``model`` in place and return what happened.
 
-    The images live on the device as bytes, so that a batch is one indexing and no loader is needed. The same
-    seed, machine and number of threads give the same result bit for bit on a CPU, whether or not the run was
-    interrupted and resumed; on a GPU some kernels add in another order each time. The global generators are
-    seeded on the way, as dropout draws from them. Under ``torchrun`` all processes train together.
+    Images live on the device as bytes, so that a batch is one indexing and no loader is needed; a set that
+    does not fit there is streamed. The same seed, machine and number of threads give the same result bit for
+    bit on a CPU, whether or not the run was interrupted and resumed; on a GPU some kernels add in another
+    order each time. The global generators are seeded on the way, as dropout draws from them. Under
+    ``torchrun`` all processes train together.
 
     Args:
         model: scores images (N, C, H, W) -> (N, K); it is moved to the device.
@@ -89,7 +90,7 @@ def fit(
 
 
 @torch.no_grad()
-def check_scores(model: nn.Module, data: ImageSet) -> None:
+def check_scores(model: nn.Module, data: Images) -> None:
     """Score two images before the clock starts: a misfit is found here, with a message that says which."""
     low, high = int(data.labels.min()), int(data.labels.max())
     if not 0 <= low <= high < len(data.classes):
@@ -98,8 +99,7 @@ def check_scores(model: nn.Module, data: ImageSet) -> None:
             f"number them from 0 to {len(data.classes) - 1}"
         )
     was_training = model.training
-    images, _ = next(data.batches(min(2, len(data))))
-    scores = model.eval()(images)
+    scores = model.eval()(data.float_images(slice(0, 2)))
     model.train(was_training)
     if scores.ndim != 2 or scores.shape[1] < len(data.classes):
         raise ValueError(

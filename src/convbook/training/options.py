@@ -20,6 +20,7 @@ LOSSES = {"cross-entropy": None, "map": map_loss}
 DESCRIPTION = """Train a network of the course by its name and write a record.
 
 What is not said is as in the course's recipe for the network or, with --recipe plain, as in Recipe().
+Recipes for photographs mirror their images: for digits, say --augment "shift(2)" as well.
 Several processes train together when torchrun starts them: torchrun -m convbook.training ..."""
 
 

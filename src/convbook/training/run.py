@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from convbook.data import ImageSet
+from convbook.data import Images
 from convbook.training.accelerate import Accelerator
 from convbook.training.checkpoint import Checkpoints
 from convbook.training.devices import pick_precision
@@ -25,7 +25,7 @@ from convbook.training.evaluation import evaluate
 from convbook.training.history import History
 from convbook.training.objective import Objective, name_of
 from convbook.training.optimizers import learning_rate
-from convbook.training.progress import progress_bar
+from convbook.progress import progress_bar
 from convbook.training.randomness import generator_states, load_generator_states, seed_of
 from convbook.training.recipe import Recipe
 from convbook.training.step import Stepper
@@ -48,8 +48,8 @@ class Run:
     def __init__(
         self,
         model: nn.Module,
-        train: ImageSet,
-        val: ImageSet,
+        train: Images,
+        val: Images,
         recipe: Recipe,
         objective: Objective,
         group: Group,

@@ -77,7 +77,8 @@ def windows_by_row(
         )
         to_mirror = width - 1
     tall, long = strip.shape[1:3]
-    runs = strip.as_strided((n * tall * long - width + 1, width * channels), (channels, 1))
+    count = max(n * tall * long - width + 1, 0)  # runs that start at each pixel; none if there is no image
+    runs = strip.as_strided((count, width * channels), (channels, 1))
     first = torch.arange(n) * (tall * long) + left
     if mirrored is not None:
         first += mirrored * to_mirror

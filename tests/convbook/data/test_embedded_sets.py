@@ -134,7 +134,8 @@ def test_an_unknown_name_says_which_are_near() -> None:
         load("CIFAR_10")
     with pytest.raises(DataError, match="choose from"):
         load("???")
-    assert {"digits", "cluttered-digits", "mnist", "fashion-mnist", "cifar10", "cifar100"} == set(list_data())
+    named = {"digits", "cluttered-digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "clothing"}
+    assert named | {"imagenette"} == set(list_data())
 
 
 def test_importing_data_and_training_loads_no_heavy_package() -> None:

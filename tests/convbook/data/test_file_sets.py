@@ -5,6 +5,8 @@ import hashlib
 import io
 import pickle
 import struct
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import URLError
 
@@ -12,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 from torchvision import datasets
+from web import Site, serve
 
-from convbook.data import DataError, load
+from convbook.data import DataError, ImageSet, StreamSet, load
+from convbook.data.files import COPIES
 
 RANDOM = np.random.default_rng(0)
 
@@ -147,14 +151,14 @@ def one_line(error: pytest.ExceptionInfo[DataError]) -> str:
     return text
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100"])
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100", "imagenette"])
 def test_an_empty_folder_says_how_to_get_the_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError) as error:
         load(name, root=tmp_path, download=False)
     assert "is not in" in one_line(error) and "download=True" in one_line(error)
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100"])
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist", "cifar10", "cifar100", "imagenette"])
 def test_without_a_network_the_message_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -167,42 +171,84 @@ def test_without_a_network_the_message_says_so(
     assert "could not be downloaded" in one_line(error) and "check the network" in one_line(error)
 
 
-def test_a_download_that_breaks_off_is_a_network_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with serve() as site:
+        monkeypatch.setenv("CONVBOOK_MIRROR", site.url)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        yield site
+
+
+def test_fashion_mnist_is_downloaded_checked_and_read(
+    idx_folder: Path, tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def reset(*args: object, **kwargs: object) -> None:
-        raise ConnectionResetError(104, "Connection reset by peer")
-
-    monkeypatch.setattr("urllib.request.urlopen", reset)
-    with pytest.raises(DataError, match="could not be downloaded") as error:
-        load("cifar10", root=tmp_path)
-    one_line(error)
-
-
-def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: object, **kwargs: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(datasets.CIFAR10, "download", full)
-    with pytest.raises(DataError, match=r"No space left on device.*make room") as error:
-        load("cifar10", root=tmp_path)
-    one_line(error)
+    resources = []
+    for part in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            name = f"{part}-{kind}-ubyte"
+            packed = gzip.compress((idx_folder / "FashionMNIST" / "raw" / name).read_bytes())
+            site.files[f"/fashion-mnist/{name}.gz"] = packed
+            resources.append((f"{name}.gz", hashlib.md5(packed).hexdigest()))
+    monkeypatch.setattr(datasets.FashionMNIST, "resources", resources)
+    (tmp_path / "new").mkdir()
+    train, val = load("fashion-mnist", root=tmp_path / "new")
+    expected = load("fashion-mnist", root=idx_folder, download=False)
+    for part, other in zip((train, val), expected, strict=True):
+        assert torch.equal(part.images, other.images) and torch.equal(part.labels, other.labels)
+    load("fashion-mnist", root=tmp_path / "new")
+    assert len(site.requests) == 4, "a second call needs no network"
 
 
-def test_a_download_with_the_wrong_checksum_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_cifar10_is_downloaded_checked_and_read(
+    cifar_folder: Path, tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torchvision compares the checksum of what arrived; a proxy's error page must not become data."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        archive.add(cifar_folder / "cifar-10-batches-py", "cifar-10-batches-py")
+    packed = stream.getvalue()
+    site.files["/cifar10/cifar-10-python.tar.gz"] = packed
+    monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(packed).hexdigest())
+    (tmp_path / "new").mkdir()
+    train, _ = load("cifar10", root=tmp_path / "new")
+    assert torch.equal(train.images, load("cifar10", root=cifar_folder, download=False)[0].images)
 
-    class Page(io.BytesIO):
-        url = "https://example.org/"
-        length = 20
 
-    monkeypatch.setattr("urllib.request.urlopen", lambda *a, **k: Page(b"<html>sign in</html>"))
-    with pytest.raises(DataError) as error:
-        load("fashion-mnist", root=tmp_path)
-    one_line(error)
-    assert not (tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").exists()
+def test_every_archive_has_a_published_checksum_and_a_secure_address() -> None:
+    """The lists are torchvision's: this fails if a new version drops or renames one."""
+    for make in (datasets.MNIST, datasets.FashionMNIST):
+        assert len(make.resources) == 4 and all(len(md5) == 32 for _, md5 in make.resources)
+        assert make.mirrors
+    for make in (datasets.CIFAR10, datasets.CIFAR100):
+        assert len(make.tgz_md5) == 32 and make.url.endswith(make.filename)
+    assert set(datasets.Imagenette._ARCHIVES) == {"full", "320px", "160px"}
+    assert len(datasets.Imagenette._WNID_TO_CLASS) == 10
+    assert all(url.startswith("https://") and url.endswith("/") for url in COPIES.values())
+
+
+def test_clothing_is_read_with_its_own_validation_images(tmp_path: Path) -> None:
+    arrays = {"classes": np.array(["hat", "shirt"])}
+    for part, n in (("train", 5), ("validation", 3), ("test", 2)):
+        arrays[f"x_{part}"] = RANDOM.integers(0, 256, (n, 64, 64, 3), dtype=np.uint8)
+        arrays[f"y_{part}"] = np.arange(n, dtype=np.uint8) % 2
+    np.savez(tmp_path / "clothing_64x64.npz", **arrays)
+    train, val = load("clothing", root=tmp_path)
+    assert (len(train), len(val), train.classes) == (5, 3, ("hat", "shirt"))
+    assert np.array_equal(val.images.permute(0, 2, 3, 1).numpy(), arrays["x_validation"])
+    np.savez(tmp_path / "clothing_64x64.npz", **(arrays | {"y_train": np.full(5, 2, dtype=np.uint8)}))
+    with pytest.raises(DataError, match=r"is damaged or is another file \(labels reach"):
+        load("clothing", root=tmp_path)
+    (tmp_path / "clothing_64x64.npz").unlink()
+    with pytest.raises(DataError, match=r"clothing is not in .*: set CONVBOOK_DATA"):
+        load("clothing", root=tmp_path)
+
+
+def test_any_set_can_be_streamed(idx_folder: Path) -> None:
+    whole, _ = load("mnist", root=idx_folder)
+    train, val = load("mnist", root=idx_folder, resident=False)
+    assert isinstance(whole, ImageSet) and isinstance(train, StreamSet) and isinstance(val, StreamSet)
+    assert torch.equal(train.sample(20), whole.images) and torch.equal(val.mean, whole.mean)
+    with pytest.raises(ValueError, match="mnist has images of one size"):
+        load("mnist", root=idx_folder, size=64)
 
 
 @pytest.mark.parametrize("file", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])

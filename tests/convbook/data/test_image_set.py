@@ -143,6 +143,11 @@ def test_the_processes_parts_make_up_every_batch(images: ImageSet, world: int) -
         assert max(len(y) for _, y in shares) - min(len(y) for _, y in shares) <= 1
 
 
+def test_a_process_without_a_part_of_the_last_batch_gets_no_images(images: ImageSet) -> None:
+    parts = images.batches(4, generator=Generator(), augment=crop_flip(1), shard=(2, 3))
+    assert [tuple(pixels.shape) for pixels, _ in parts] == [(1, 3, 4, 5), (1, 3, 4, 5), (0, 3, 4, 5)]
+
+
 def test_processes_and_batches_augment_by_draws_of_their_own() -> None:
     same = ImageSet(
         torch.randint(0, 256, (1, 3, 8, 8), dtype=torch.uint8).repeat(64, 1, 1, 1), torch.zeros(64), ("a",)

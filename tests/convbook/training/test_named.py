@@ -4,15 +4,21 @@ import pytest
 import torch
 
 from convbook.training import Recipe, affine, compose, crop_flip, elastic, mix, shift
+from convbook.training.augment import colour, cutout, flip
 from convbook.training.named import make_recipe, parse_augment, parse_mix
 
 PRINTED = [
     crop_flip(4),
+    crop_flip(2, "constant"),
+    flip(),
     shift(2),
+    cutout(8),
+    cutout(8, 0),
+    colour(0.4, 0.3, 0.1),
     affine(5, 0.2, 0.0, 0.05),
     elastic(1.5, 3),
     compose(shift(1), elastic()),
-    compose(compose(crop_flip(2), shift(1)), affine()),
+    compose(compose(crop_flip(2), cutout(4, 12.5)), affine()),
 ]
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from convbook.data import ImageSet
 from convbook.training import Recipe, fit
-from convbook.training.progress import somebody_watches
+from convbook.progress import somebody_watches
 
 RECIPE = Recipe(epochs=2, batch_size=32)
 

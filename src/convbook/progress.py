@@ -22,9 +22,23 @@ def somebody_watches() -> bool:
     )
 
 
-def progress_bar(steps: int, *, wanted: bool, done: int = 0) -> Any:
-    """A tqdm bar over ``steps``, ``done`` of them taken before, on standard output; if disabled, silent."""
+def progress_bar(
+    total: int | None, *, done: int = 0, wanted: bool = True, unit: str = "step", title: str = ""
+) -> Any:
+    """A tqdm bar over ``total`` units, on standard output; a disabled one prints nothing.
+
+    ``done`` of them lie behind already. With ``unit="B"`` it counts bytes, in kilobytes and larger.
+    """
     from tqdm import tqdm
 
     hidden = not (wanted and somebody_watches())
-    return tqdm(total=steps, initial=done, unit="step", leave=False, file=sys.stdout, disable=hidden)
+    return tqdm(
+        total=total,
+        initial=done,
+        unit=unit,
+        unit_scale=unit == "B",
+        desc=title or None,
+        leave=False,
+        file=sys.stdout,
+        disable=hidden,
+    )
