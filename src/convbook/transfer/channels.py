@@ -137,8 +137,9 @@ class PatientTracer(fx.Tracer):
         frame = inspect.currentframe()
         while frame is not None and frame.f_globals["__name__"] in (__name__, "torch.fx.proxy"):
             frame = frame.f_back
-        asker = None if frame is None else frame.f_globals.get(frame.f_code.co_name)
-        if inspect.isfunction(asker) and inspect.signature(asker).return_annotation in (None, "None"):
+        asker: Any = None if frame is None else frame.f_globals.get(frame.f_code.co_name)
+        known = frame is not None and getattr(asker, "__code__", None) is frame.f_code
+        if known and inspect.signature(asker).return_annotation in (None, "None"):
             return False
         return super().to_bool(obj)
 
@@ -184,11 +185,19 @@ def _value(node: fx.Node, values: dict[fx.Node, Value], model: nn.Module, found:
     else:
         value = None
     if value is None:  # images, the model's output, and whatever is not known to keep channels apart
-        name = {"output": "the model's output", "placeholder": "the images"}.get(node.op, f"{node.target}")
         for taken in inputs:
-            found.lock(taken, f"go into {getattr(node.target, '__name__', name)}")
+            found.lock(taken, f"go into {_name(node, model)}")
         value = found.make(f"({node.name})", None, locked="do not come from a convolution or linear layer")
     return value
+
+
+def _name(node: fx.Node, model: nn.Module) -> str:
+    """What to call a step in a message."""
+    if node.op == "output":
+        return "the model's output"
+    if node.op == "call_module":
+        return f"{type(model.get_submodule(str(node.target))).__name__} {node.target!r}"
+    return getattr(node.target, "__name__", str(node.target))
 
 
 def _through_module(name: str, module: nn.Module, taken: Value, found: Channels) -> Value | None:
@@ -214,7 +223,7 @@ def _through_module(name: str, module: nn.Module, taken: Value, found: Channels)
 
 def _through_call(node: fx.Node, inputs: list[Value], found: Channels) -> Value | None:
     call: Any = node.target
-    rest: dict[int | str, Any] = {**dict(enumerate(node.args)), **node.kwargs}  # by place or by name
+    rest: dict[Any, Any] = {**dict(enumerate(node.args)), **node.kwargs}  # by place or by name
     if call in (torch.cat, torch.concat) and rest.get("dim", rest.get(1)) == 1:
         parts = rest["tensors"] if "tensors" in rest else rest[0]
         if not any(value.flat for value in inputs):

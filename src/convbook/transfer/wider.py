@@ -94,8 +94,9 @@ class _Growth:
     def plan(self, model: nn.Module) -> list[tuple[str, bool, Tensor, Tensor]]:
         """For each layer to change: name, whether it mixes, old inputs to take, share of each in a sum."""
         changes: dict[str, tuple[bool, Tensor, Tensor]] = {}
+        touched = {reader.layer for reader in self.found.readers if self.makers & set(reader.value.makers)}
         for name, value, mixes in self.found.readers:
-            if not self.makers & set(value.makers):
+            if name not in touched:
                 continue
             index, share = self.inputs(name, _inputs(model.get_submodule(name)), value)
             if name in changes and not torch.equal(changes[name][1], index):
