@@ -76,6 +76,8 @@ def main(
         options = command.parse_args(given)
         recipe, course = chosen_recipe(options)
         everything, val = load(options.data)
+        if not (isinstance(everything, ImageSet) and isinstance(val, ImageSet)):
+            raise ValueError(f"{options.data} is too large for this program: take data that fit into memory")
         images = everything if options.subset is None else everything.subset(options.subset)
         overrides = {
             "num_classes": len(images.classes),
