@@ -16,7 +16,7 @@ SETUP = """\
 import sys
 
 if "google.colab" in sys.modules:  # elsewhere the package is already installed
-    %pip install --quiet --no-deps "convbook @ git+{url}"
+    %pip install --quiet "convbook @ git+{url}"
 """
 # Where an address of the repository or of the book stands, whatever it says now.
 REPOSITORY_PLACES = (

@@ -8,7 +8,7 @@ compare their checksums. What fits the device becomes an :class:`ImageSet`, what
 from convbook.data.clutter import cluttered_digits
 from convbook.data.errors import DataError
 from convbook.data.images import ImageSet
-from convbook.data.load import Images, list_data, load
+from convbook.data.load import Images, list_data, load, place
 from convbook.data.photographs import photographs
 from convbook.data.stream import StreamSet
 
@@ -21,4 +21,5 @@ __all__ = [
     "list_data",
     "load",
     "photographs",
+    "place",
 ]

@@ -98,11 +98,21 @@ def load(
         known = [*list_data(), f"{FOLDER}PATH"]
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"choose from {known}"
         raise DataError(f"no data set is called {name!r}: {hint}")
-    if resident is None:  # beside a CPU they are in its memory already
-        resident = device.type == "cpu" or fits(train.images.nbytes + val.images.nbytes, device)
+    if resident is None:
+        return place(train, device, workers=workers), place(val, device, workers=workers)
     if resident:
         return train.to(device), val.to(device)
     return _streamed(train, workers).to(device), _streamed(val, workers).to(device)
+
+
+def place(part: Images, device: str | torch.device, *, workers: int | None = None) -> Images:
+    """The same set for use on ``device``: moved there, or streamed there if it would fill it."""
+    device = torch.device(device)
+    if isinstance(part, StreamSet) or part.images.device == device:
+        return part.to(device)
+    if device.type == "cpu" or fits(part.images.nbytes, device):
+        return part.to(device)
+    return _streamed(part, workers).to(device)
 
 
 def data_folder(root: str | Path | None = None) -> Path:

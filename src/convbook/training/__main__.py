@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from convbook.claims import find_recipe
-from convbook.data import DataError, load
+from convbook.data import DataError, Images, load
 from convbook.models import create_model, describe, list_models
 from convbook.records import RecordError, save_record
 from convbook.training import (
@@ -66,6 +66,10 @@ class Resized(nn.Module):
         sides = (self.size, self.size)
         return self.model(F.interpolate(images, sides, mode="bilinear", antialias=True))
 
+    def extra_repr(self) -> str:
+        """What ``print`` shows."""
+        return f"size={self.size}"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
@@ -85,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: Namespace, command: str) -> int:
     """Train, print the last epoch's figures, write the record."""
     recipe, course = chosen_recipe(options)
-    train, val = load(options.data)
+    train, val = load_sized(options)
     everything = len(train)
     if options.subset is not None:
         train = train.subset(options.subset)
@@ -96,7 +100,7 @@ def run(options: Namespace, command: str) -> int:
         **dict(options.option or []),
     }
     model = create_model(options.model, **overrides)
-    if options.size is not None:
+    if options.size not in (None, train.shape[1]):
         model = Resized(model, options.size)
     check_size(model, train.float_images(slice(0, 1)), options.model)
     history = fit(
@@ -120,12 +124,18 @@ def run(options: Namespace, command: str) -> int:
             model=options.model,
             options=overrides,
             command=command,
-            data=train.name + (f" at {options.size} pixels" if options.size else ""),
+            data=train.name + (f" at {options.size} pixels" if isinstance(model, Resized) else ""),
             reduced=reduction(len(train), everything, recipe, course),
             folder=options.folder,
         )
         print(path)
     return 0
+
+
+def load_sized(options: Namespace) -> tuple[Images, Images]:
+    """The data set; photographs are decoded at the size that is asked for."""
+    photographs = options.data == "imagenette" or options.data.startswith("folder:")
+    return load(options.data, size=options.size if photographs else None)
 
 
 def chosen_recipe(options: Namespace) -> tuple[Recipe, Recipe]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convbook.data import Images
+from convbook.data import Images, place
 from convbook.training.checkpoint import Checkpoints
 from convbook.training.distributed import process_group
 from convbook.training.history import History
@@ -49,7 +49,7 @@ def fit(
         loss: (scores (B, K), targets (B,), or (B, K) with ``recipe.mix``) -> scalar; the cross-entropy unless
             given.
         objective: (model, images, targets) -> (loss, scores (B, K)), for what needs more than scores: a
-            teacher, other heads. Instead of ``loss``.
+            teacher, other heads. Instead of ``loss``. (``label_smoothing`` is the cross-entropy's alone.)
         device: "auto", "cpu" or "cuda".
         checkpoints: a folder. The run is saved there each minute and after each epoch, and goes on from the
             newest valid checkpoint that it finds.
@@ -79,7 +79,7 @@ def fit(
         group = stack.enter_context(process_group(device))
         seed_everything(recipe.seed)
         model.to(group.device)
-        train, val = train.to(group.device), val.to(group.device)
+        train, val = place(train, group.device), place(val, group.device)
         check_scores(model, train)
         if group.device.type == "cpu":
             stack.enter_context(kept_memory())

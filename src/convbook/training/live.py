@@ -9,8 +9,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from convbook.progress import somebody_watches
 from convbook.training.history import History
-from convbook.training.progress import somebody_watches
 
 SHARE = 0.05  # of the run's time that drawing may take
 

@@ -107,6 +107,7 @@ class Recipe:
         """Every setting, as JSON can hold it; an augmentation becomes its name."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("augment", "mix"):
-            settings[name] = None if settings[name] is None else repr(settings[name])
+            change = settings[name]
+            settings[name] = None if change is None else getattr(change, "__name__", repr(change))
         settings["milestones"] = list(self.milestones)
         return settings

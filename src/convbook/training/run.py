@@ -17,15 +17,16 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from convbook.data import Images
+from convbook.progress import progress_bar
 from convbook.training.accelerate import Accelerator
-from convbook.training.checkpoint import Checkpoints
+from convbook.training.checkpoint import CheckpointError, Checkpoints
 from convbook.training.devices import pick_precision
 from convbook.training.distributed import Group
 from convbook.training.evaluation import evaluate
 from convbook.training.history import History
+from convbook.training.live import LiveCurve
 from convbook.training.objective import Objective, name_of
 from convbook.training.optimizers import learning_rate
-from convbook.progress import progress_bar
 from convbook.training.randomness import generator_states, load_generator_states, seed_of
 from convbook.training.recipe import Recipe
 from convbook.training.step import Stepper
@@ -91,7 +92,11 @@ class Run:
         self.checkpoints, self.stop = checkpoints, stop
         self.resume()
         self.start = time.perf_counter() - self.history.seconds
-        with progress_bar(self.steps, wanted=progress and self.group.writes, done=self.step) as self.bar:
+        shown = progress and self.group.writes
+        with (
+            progress_bar(self.steps, done=self.step, wanted=shown) as self.bar,
+            LiveCurve(self.history, wanted=shown) as self.curve,
+        ):
             try:
                 while len(self.history) < self.recipe.epochs:
                     self.train_epoch()
@@ -144,6 +149,7 @@ class Run:
         self.history.rows.append(row | {f"val_{name}": value for name, value in measured.items()})
         self.sums.zero_()
         self.seconds = 0.0
+        self.curve.update()
         self.bar.set_postfix(val_accuracy=f"{measured['accuracy']:.4f}")
 
     def train_batch(self, images: Tensor, labels: Tensor) -> None:
@@ -176,7 +182,15 @@ class Run:
         """Go on from the newest checkpoint, if there is one."""
         if self.checkpoints is None:
             return
-        state = self.group.share(self.checkpoints.newest(self.identity()) if self.group.writes else None)
+        state, error = None, None
+        if self.group.writes:
+            try:
+                state = self.checkpoints.newest(self.identity())
+            except CheckpointError as refused:  # the other processes must not wait for a state in vain
+                error = refused
+        state, error = self.group.share((state, error))
+        if error is not None:
+            raise error
         if state is None:
             return
         self.model.load_state_dict(state["model"])
@@ -215,10 +229,11 @@ class Run:
 
     def identity(self) -> dict[str, Any]:
         """What makes a run this one and no other."""
-        shapes = "".join(f"{name} {tuple(value.shape)}\n" for name, value in self.model.state_dict().items())
+        shapes = [(name, tuple(value.shape)) for name, value in self.model.state_dict().items()]
         return {
             "model": type(self.model).__name__,
-            "weights": hashlib.sha256(shapes.encode()).hexdigest()[:16],
+            "parameters": self.history.parameters,
+            "structure": hashlib.sha256(f"{self.model} {shapes}".encode()).hexdigest()[:16],
             "data": self.train.name,
             "images": len(self.train),
             "processes": self.group.world,

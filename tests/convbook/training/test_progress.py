@@ -7,8 +7,8 @@ import pytest
 from torch import nn
 
 from convbook.data import ImageSet
-from convbook.training import Recipe, fit
 from convbook.progress import somebody_watches
+from convbook.training import Recipe, fit
 
 RECIPE = Recipe(epochs=2, batch_size=32)
 
