@@ -186,9 +186,7 @@ def compare(
 @click.option("--budget", type=click.FloatRange(min=0), default=60, show_default=True, help="Minutes.")
 @click.option("--only", metavar="NAME", multiple=True, help="Only this experiment (can be repeated).")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option(
-    "--list", "listing", is_flag=True, help="Show what is measured and what is missing; run nothing."
-)
+@click.option("--list", "listing", is_flag=True, help="Show what is measured and missing; run nothing.")
 @plainly
 def records(budget: float, only: tuple[str, ...], device: str, listing: bool) -> None:
     """Measure the book's training runs that have no record yet, cheapest first; exit 1 if one failed."""

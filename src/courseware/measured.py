@@ -1,4 +1,4 @@
-"""The page of measured runs as MyST Markdown: each experiment's question, records, curves, and what is missing."""
+"""The page of measured runs as MyST Markdown: questions, curves, records, and what is missing."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _shown(experiment: Experiment, form: str, found: dict[Run, list[Record]], dr
     alt = _describe(experiment, form, drawn)
     lines = [f"![{alt}]({draw(experiment.name, figure, alt)})", ""]
     lines += [
-        "| run | seed | form | last epoch | besides | time | hardware |",
+        "| run | seed | form | validation accuracy | besides | time | hardware |",
         "|---|--:|---|--:|---|--:|---|",
     ]
     for run, kept in found.items():
@@ -59,13 +59,13 @@ def _shown(experiment: Experiment, form: str, found: dict[Run, list[Record]], dr
                 str(record.seed),
                 f"reduced: {record.reduced}" if record.reduced else f"whole: {len(record.curve)} epochs",
                 f"{100 * record.final['val_accuracy']:.2f} %",
-                _besides(record),
+                _besides(experiment, record),
                 f"{record.seconds:,.0f} s",
                 f"{record.hardware}, {record.precision}",
             ]
             lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *_means(found)]
-    commands = [run.command for run in found if run.words[-1] == next(iter(found)).words[-1]]
+    commands = [run.command for run in found if run.seed == next(iter(found)).seed]
     return [*lines, ":::{dropdown} The commands (first seed)", "```sh", *commands, "```", ":::", ""]
 
 
@@ -86,14 +86,17 @@ def _means(found: dict[Run, list[Record]]) -> list[str]:
 
 def _missing(experiment: Experiment, found: set[Run]) -> list[str]:
     """One line on what has not been measured, with the command that would."""
-    measured = {(run.label, run.words[-1]) for run in found}
+    measured = {(run.label, run.seed) for run in found}
     whole = [run for run in experiment.whole if run not in found]
-    rest = [run for run in whole if (run.label, run.words[-1]) not in measured]
+    rest = [run for run in whole if (run.label, run.seed) not in measured]
     command = f"`course records --only {experiment.name}`"
     if not found:
         return [f"Not run yet. {command} measures it{_where(experiment)}.", ""]
     if rest:
-        names = ", ".join(dict.fromkeys(f"{run.label} (seed {run.words[-1]})" for run in rest))
+        seeds: dict[str, list[str]] = {}
+        for run in rest:
+            seeds.setdefault(run.label, []).append(str(run.seed))
+        names = "; ".join(f"{label}, seed {' and '.join(some)}" for label, some in seeds.items())
         return [f"Not run yet: {names}. {command} measures them{_where(experiment)}.", ""]
     if whole:
         return [f"The whole runs have not been measured: on a GPU, {command} does.", ""]
@@ -106,12 +109,21 @@ def _where(experiment: Experiment) -> str:
     return ": whole runs on a GPU, reduced ones without"
 
 
-def _besides(record: Record) -> str:
-    """The figures that a record has besides its curve."""
+def _besides(experiment: Experiment, record: Record) -> str:
+    """When the curve reached the target, and the figures that the record has besides its curve."""
     shown = []
+    if experiment.target is not None:
+        there = [row["epoch"] for row in record.curve if row[experiment.quantity] >= experiment.target]
+        when = f"in epoch {there[0]:.0f}" if there else "not reached"
+        shown.append(f"{100 * experiment.target:g} % {_words(experiment.quantity)}: {when}")
     for name, value in (record.figures or {}).items():
-        shown.append(f"{name} {100 * value:.2f} %" if "accuracy" in name else f"{name} {value:g}")
+        shown.append(f"{name}: {100 * value:.2f} %" if "accuracy" in name else f"{name}: {value:g}")
     return "; ".join(shown)
+
+
+def _words(quantity: str) -> str:
+    """A column's name as one reads it."""
+    return quantity.replace("val_", "validation ").replace("train_", "training ")
 
 
 def _describe(experiment: Experiment, form: str, drawn: dict[str, Record]) -> str:
@@ -119,5 +131,4 @@ def _describe(experiment: Experiment, form: str, drawn: dict[str, Record]) -> st
     ends = [
         f"{label} ends at {100 * record.final[experiment.quantity]:.1f} %" for label, record in drawn.items()
     ]
-    what = experiment.quantity.replace("val_", "validation ").replace("train_", "training ")
-    return f"Curves of the {what} over epochs, {form} runs: {', '.join(ends)}."
+    return f"Curves of the {_words(experiment.quantity)} over epochs, {form} runs: {', '.join(ends)}."

@@ -33,12 +33,15 @@ class Task:
     @property
     def name(self) -> str:
         """The run in words."""
-        seed = self.run.words[-1]
-        return f"{self.experiment}: {self.run.label}, seed {seed}{', reduced' if self.run.reduced else ''}"
+        form = ", reduced" if self.run.reduced else ""
+        return f"{self.experiment}: {self.run.label}, seed {self.run.seed}{form}"
 
 
 def tasks(only: Sequence[str] = (), *, gpu: bool) -> list[Task]:
-    """Every run that this machine could do, and those it could not; cheapest first.
+    """Every run that this machine could do, and those it could not.
+
+    The first seeds come before the second ones, so that every question has some answer early; among them the
+    cheapest run comes first.
 
     With a GPU these are the whole runs. Without one they are the reduced runs, as far as the whole one is not
     measured, and the whole runs that have no reduced form.
@@ -60,11 +63,11 @@ def tasks(only: Sequence[str] = (), *, gpu: bool) -> list[Task]:
         if not only or experiment.name in only:
             for task in _tasks(experiment, records, gpu):
                 found.setdefault(task.run.words, task)
-    return sorted(found.values(), key=lambda task: task.run.cost)
+    return sorted(found.values(), key=lambda task: (task.run.seed, task.run.cost))
 
 
 def _tasks(experiment: Experiment, records: list[Record], gpu: bool) -> Iterable[Task]:
-    short = {run.words[-1] + run.label: run for run in experiment.reduced}
+    short = {(run.seed, run.label): run for run in experiment.reduced}
     for whole in experiment.whole:
         if records_of(whole, records):
             yield Task(experiment.name, whole, MEASURED)
@@ -73,7 +76,7 @@ def _tasks(experiment: Experiment, records: list[Record], gpu: bool) -> Iterable
         elif whole.gpu:
             yield Task(experiment.name, whole, NEEDS_GPU)
         else:
-            run = short[whole.words[-1] + whole.label]
+            run = short[whole.seed, whole.label]
             yield Task(experiment.name, run, MEASURED if records_of(run, records) else MISSING)
 
 
@@ -82,8 +85,8 @@ def measure(
 ) -> bool:
     """Run what is missing, in the given order, until `budget` minutes are over; return whether none failed.
 
-    Each run is a process of its own with a folder of checkpoints under .cache/records: what the budget, Ctrl-C
-    or a crash cuts off goes on from there next time. A run that fails does not keep the others from running.
+    Each run is a process of its own with a folder of checkpoints under .cache/records: what the budget,
+    Ctrl-C or a crash cuts off goes on from there next time. A run that fails does not end the others.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, once the run has ended.
@@ -163,7 +166,7 @@ def print_table(found: Sequence[Task]) -> None:
         images, epochs = task.run.length
         form = "whole" if not task.run.reduced else f"reduced: {images:,} images, {epochs} epochs"
         table.add_row(
-            task.experiment, task.run.label, task.run.words[-1], form, f"{task.run.cost:.1e}", task.status
+            task.experiment, task.run.label, str(task.run.seed), form, f"{task.run.cost:.1e}", task.status
         )
     console.print(table)
     counts = Counter(task.status for task in found)

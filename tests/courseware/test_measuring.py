@@ -23,7 +23,7 @@ def run_of(model: str, *more: str, **kwargs: object) -> Run:
 WHOLE = run_of("lenet5_modern")
 SHORT = replace(run_of("lenet5_modern", "--subset", "100"), reduced=True)
 DEEP = run_of("resnet20_cifar", gpu=True)
-EXPERIMENT = Experiment("depth", "Depth", "Does depth help?", "val_accuracy", (DEEP, WHOLE), (SHORT,))
+EXPERIMENT = Experiment("depth", "Depth", "Does depth help?", "val_accuracy", 0.9, (DEEP, WHOLE), (SHORT,))
 
 
 @pytest.fixture
@@ -151,11 +151,13 @@ def test_the_page_shows_a_reduced_run_as_such(experiments):
     record = experiments(SHORT, reduced="100 of 50,000 images", figures={"accuracy on 3": 0.5})
     text, drawn = page([record])
     assert "reduced: 100 of 50,000 images" in text and record.hardware in text
-    assert f"{100 * record.final['val_accuracy']:.2f} %" in text and "accuracy on 3 50.00 %" in text
+    assert f"{100 * record.final['val_accuracy']:.2f} %" in text and "accuracy on 3: 50.00 %" in text
     assert "reduced runs: lenet5_modern ends at" in drawn["depth"]
-    assert SHORT.command in text and "Not run yet: resnet20_cifar (seed 0)" in text
+    assert SHORT.command in text and "Not run yet: resnet20_cifar, seed 0. " in text
+    first = next(row["epoch"] for row in record.curve if row["val_accuracy"] >= 0.9)
+    assert f"90 % validation accuracy: in epoch {first}" in text
 
 
 def test_whole_runs_take_the_place_of_reduced_ones(experiments):
-    text, drawn = page([experiments(SHORT, reduced="100 of 50,000 images"), experiments(WHOLE)])
+    text, _ = page([experiments(SHORT, reduced="100 of 50,000 images"), experiments(WHOLE)])
     assert "100 of 50,000" not in text and "whole:" in text

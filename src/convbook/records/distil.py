@@ -2,9 +2,9 @@
 
     python -m convbook.records.distil mlp800 --teacher mlp1200 --data mnist
 
-The teacher is trained first, by its own recipe, as long as the student will be, on images moved by up to two
-pixels; with ``--checkpoints`` it is kept beside the student's folder, for other students of the same seed.
-The student sees images as they are, and with ``--without 3`` no image of a 3, which the teacher has seen.
+The teacher is trained first, by its own recipe but for as many epochs as the student; with ``--checkpoints``
+it is kept beside the student's folder, for other students of the same seed. With ``--without 3`` the student
+sees no image of a 3, which the teacher has seen.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from convbook.claims import find_recipe
 from convbook.data import ImageSet
 from convbook.models import create_model
 from convbook.records import program
-from convbook.training import History, evaluate, fit, seed_everything, shift
+from convbook.training import History, evaluate, fit, predict, seed_everything
 from convbook.training.named import make_recipe
-from convbook.transfer import Distillation
+from convbook.transfer import Distillation, only_classes, shift_bias, shift_for_share, without_classes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,28 +32,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def teach(job: program.Job) -> History:
-    """Train the student on what is left of the data, and measure it on the classes that were left out."""
-    left_out = _classes(job.options.without, job.train)
+    """Train the student on what is left of the data; measure it also on what was left out."""
+    names = job.options.without.split(",") if job.options.without else []
+    images = without_classes(job.train, names) if names else job.train
     teacher = trained_teacher(job)
     job.figures["accuracy of the teacher"] = evaluate(teacher, job.val)["accuracy"]
-    images = job.train
-    if left_out:
-        kept = ~torch.isin(images.labels, torch.tensor(left_out))
-        images = images.select(kept.nonzero().flatten())
-        job.data = f"{images.name} without {', '.join(images.classes[i] for i in left_out)}"
+    objective = Distillation(teacher, temperature=job.options.temperature, soft=job.options.soft)
     history = fit(
         job.model,
         images,
         job.val,
         job.recipe,
-        objective=Distillation(teacher, job.options.temperature, job.options.soft),
+        objective=objective,
         device=job.options.device,
         checkpoints=job.options.checkpoints,
     )
-    for i in left_out:
-        accuracy = evaluate(job.model, _only(job.val, job.val.labels == i))["accuracy"]
-        job.figures[f"accuracy on {job.val.classes[i]}"] = accuracy
+    if names and not history.interrupted:
+        job.data = f"{images.name} without {', '.join(names)}"
+        unseen = only_classes(job.val, names)
+        job.figures["accuracy on classes left out"] = evaluate(job.model, unseen)["accuracy"]
+        share_back(job.model, job.train, [images.classes.index(name) for name in names])
+        job.figures["accuracy with their biases shifted"] = evaluate(job.model, job.val)["accuracy"]
+        job.figures["accuracy on them with biases shifted"] = evaluate(job.model, unseen)["accuracy"]
     return history
+
+
+def share_back(student: nn.Module, everything: ImageSet, classes: list[int]) -> None:
+    """Shift the biases of ``classes`` until they win as often as they occur; no image's own label is used."""
+    labels = everything.labels.cpu()
+    share = torch.isin(labels, torch.tensor(classes)).double().mean().item()
+    shift_bias(student, classes, shift_for_share(predict(student, everything), classes, share))
 
 
 def trained_teacher(job: program.Job) -> nn.Module:
@@ -61,7 +69,7 @@ def trained_teacher(job: program.Job) -> nn.Module:
     options = job.options
     sizes = {name: job.overrides[name] for name in ("num_classes", "in_channels")}
     settings = find_recipe(options.teacher).course
-    recipe = replace(make_recipe(settings), epochs=job.recipe.epochs, seed=job.recipe.seed, augment=shift(2))
+    recipe = replace(make_recipe(settings), epochs=job.recipe.epochs, seed=job.recipe.seed)
     seed_everything(recipe.seed)
     teacher = create_model(options.teacher, **sizes)
     folder: Path | None = None
@@ -74,25 +82,10 @@ def trained_teacher(job: program.Job) -> nn.Module:
     return teacher
 
 
-def _classes(text: str | None, data: ImageSet) -> list[int]:
-    """``"0,3"`` -> the indices of these classes."""
-    names = [name.strip() for name in text.split(",")] if text else []
-    for name in names:
-        if name not in data.classes:
-            raise ValueError(f"{data.name} has no class {name!r}: it has {', '.join(data.classes)}")
-    if len(set(names)) == len(data.classes):
-        raise ValueError("without all classes nothing is left to learn from: leave some in")
-    return [data.classes.index(name) for name in names]
-
-
-def _only(data: ImageSet, mask: Tensor) -> ImageSet:
-    return data.select(mask.nonzero().flatten())
-
-
 def add_options(parser: ArgumentParser) -> None:
     """Add what the training command does not have."""
     parser.add_argument("--teacher", required=True, help="the network to learn from")
-    parser.add_argument("--temperature", type=float, default=8.0, help="how far answers are softened")
+    parser.add_argument("--temperature", type=float, default=20.0, help="how far answers are softened")
     parser.add_argument("--soft", type=float, default=1.0, help="share of the soft answers in the loss")
     parser.add_argument("--without", metavar="CLASS,...", help="classes that the student shall not see")
 

@@ -42,6 +42,11 @@ class Run:
         return shlex.join(["python", "-m", *self.words])
 
     @property
+    def seed(self) -> int:
+        """Of weights, order and augmentation."""
+        return int(self._option("--seed"))
+
+    @property
     def length(self) -> tuple[int, int]:
         """Training images, and how often each is seen."""
         _, images = SETS[self._option("--data")]
@@ -62,6 +67,8 @@ class Run:
             each += 4 * _macs(teacher, channels, ())
         if narrow:
             each += 3 * _macs(model, channels, (*overrides, narrow))
+        if self.words[0].endswith("how_fast"):
+            each *= 2  # every image and its mirror image
         images, epochs = self.length
         return each * images * epochs
 
@@ -88,6 +95,7 @@ class Experiment:
         title: heading of its section in the book.
         question: one sentence.
         quantity: the curve that answers it.
+        target: what the curve should reach, if the question is when it does.
         whole: the runs as they should be.
         reduced: shorter ones, for a CPU; none of those that only a GPU can do.
     """
@@ -96,6 +104,7 @@ class Experiment:
     title: str
     question: str
     quantity: str
+    target: float | None
     whole: tuple[Run, ...]
     reduced: tuple[Run, ...]
 
@@ -126,6 +135,7 @@ def _experiment(
     seeds: list[int],
     runs: list[dict[str, str]],
     quantity: str = "val_accuracy",
+    target: float | None = None,
     reduced: str = "",
 ) -> Experiment:
     """One table of the file, with a run for each seed."""
@@ -138,7 +148,7 @@ def _experiment(
             whole.append(Run(each["label"], (*words, *last), gpu=gpu))
             if not gpu:
                 short.append(Run(each["label"], (*words, *shlex.split(reduced), *last), reduced=True))
-    return Experiment(name, title, question, quantity, tuple(whole), tuple(short))
+    return Experiment(name, title, question, quantity, target, tuple(whole), tuple(short))
 
 
 @cache

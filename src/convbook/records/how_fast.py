@@ -5,6 +5,12 @@
 Besides the recipe there are two steps. The first layer is computed from 5,000 images. And images are not
 mirrored by chance: mirror images are added to the data, so that an epoch shows each image once from either
 side, as the alternating flip of Jordan 2024 does in two. One epoch here is therefore two of the usual ones.
+
+To set it beside a public speed record, run both on one GPU and one copy of the data, this one by
+
+    python -m convbook.records.how_fast how_fast_cifar --data cifar10 --device cuda --seed 0
+
+and compare its seconds, in which compiling is counted, and its accuracy with mirror images.
 """
 
 from __future__ import annotations

@@ -63,13 +63,25 @@ def grown(narrow: nn.Module, target: nn.Module, seed: int, noise: float = 0.05) 
     generator = Generator().manual_seed(seed)
     for name, layer in target.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            width, old = layer.weight.shape[0], narrow.get_submodule(name).weight.shape[0]
+            width, old = layer.weight.shape[0], layer_of(narrow, name).weight.shape[0]
             if width > old:
                 narrow = wider(narrow, name, width, generator, noise)
     shapes = [[tuple(p.shape) for p in network.parameters()] for network in (narrow, target)]
     if shapes[0] != shapes[1]:
         raise ValueError("the narrow network does not grow into the wide one: change its widths only")
     return narrow
+
+
+def layer_of(network: nn.Module, name: str) -> nn.Conv2d | nn.Linear:
+    """A convolution or linear layer by its module name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    layer = dict(network.named_modules()).get(name)
+    if not isinstance(layer, nn.Conv2d | nn.Linear):
+        raise ValueError(f"the narrow network has no layer {name!r}: change its widths only")
+    return layer
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from argparse import ArgumentParser, Namespace
@@ -75,6 +76,8 @@ def main(
         options = command.parse_args(given)
         recipe, course = chosen_recipe(options)
         everything, val = load(options.data)
+        if not (isinstance(everything, ImageSet) and isinstance(val, ImageSet)):
+            raise ValueError(f"{options.data} is too large for this program: take data that fit into memory")
         images = everything if options.subset is None else everything.subset(options.subset)
         overrides = {
             "num_classes": len(images.classes),
@@ -86,6 +89,8 @@ def main(
         history = train(job)
         if history.interrupted:
             return stopped(130, "Ctrl-C")
+        if os.environ.get("RANK", "0") != "0":
+            return 0  # under torchrun, where all have the same history, the first process tells it
         print(summary(options.model, history))
         for name, value in job.figures.items():
             print(f"{name}: {value:.4g}")

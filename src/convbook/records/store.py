@@ -178,10 +178,8 @@ def _parse(content: Any, source: str) -> Record:
     names = {field.name for field in fields(Record)}
     needed = {field.name for field in fields(Record) if field.default is MISSING}
     if not isinstance(content, dict) or not needed <= set(content) <= names:
-        wrong = (
-            sorted((needed - set(content)) | (set(content) - names)) if isinstance(content, dict) else "all"
-        )
-        raise RecordError(f"{source} is no record: missing or unknown is {wrong}")
+        wrong = (needed - set(content)) | (set(content) - names) if isinstance(content, dict) else {"all"}
+        raise RecordError(f"{source} is no record: missing or unknown is {', '.join(sorted(wrong))}")
     record = Record(**content)
     if not record.curve or record.final != record.curve[-1]:
         raise RecordError(f"{source} is no record: its final figures are not its curve's last row")

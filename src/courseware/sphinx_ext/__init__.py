@@ -3,7 +3,7 @@
 It makes `jupyter-book build .` alone give the same book as `course build`:
 
 - `executed`: pages show executed copies, figures keep their alternative text, labs are the student's version;
-- `directives`: `{ledger}`, `{errata}`, `{measured}`, `{benchmark}` and `{timeline}` are computed while the book is built;
+- `directives`: ledger, errata, measured runs, benchmarks and timeline are computed while the book is built;
 - `pages` and `html`: repairs of the theme, so that a page needs no other host and passes axe.
 """
 

@@ -1,4 +1,4 @@
-"""Experiments as data: every command is one that its program understands, costs are counted, records are found."""
+"""Experiments as data: each command is understood by its program, costs are counted, records are found."""
 
 import shlex
 from dataclasses import replace
@@ -62,21 +62,25 @@ def test_reduced_runs_are_whole_ones_cut_short(each):
         assert make_recipe(find_recipe(run.words[1]).course).epochs > run.length[1]
 
 
+def run_of(text: str) -> Run:
+    return Run("x", tuple(shlex.split(text)))
+
+
 def test_cost_is_three_passes_an_image_and_epoch():
-    run = Run("x", tuple(["convbook.training", "resnet20_cifar", "--data", "cifar10", "--epochs", "2", "--subset", "100"]))
+    run = run_of("convbook.training resnet20_cifar --data cifar10 --epochs 2 --subset 100")
     assert run.length == (100, 2)
     assert run.cost == 3 * count_macs("resnet20_cifar", (3, 32, 32)) * 200
 
 
 def test_a_teacher_and_what_was_narrow_are_paid_for():
-    words = tuple(["convbook.records.distil", "mlp800", "--teacher", "mlp1200", "--data", "mnist", "--epochs", "1"])
+    taught = run_of("convbook.records.distil mlp800 --teacher mlp1200 --data mnist --epochs 1")
     teacher = 784 * 1200 + 1200**2 + 12_000
     student = 784 * 800 + 800**2 + 8_000
-    assert Run("x", words).cost == 60_000 * (3 * student + 4 * teacher)
-    alone = tuple(["convbook.training", "controlled_cifar", "--data", "cifar10", "--epochs", "1"])
-    widened = (*alone, "--narrow", "budget=50000")
+    assert taught.cost == 60_000 * (3 * student + 4 * teacher)
+    alone = run_of("convbook.training controlled_cifar --data cifar10 --epochs 1")
+    widened = replace(alone, words=(*alone.words, "--narrow", "budget=50000"))
     narrow = count_macs("controlled_cifar", (3, 32, 32), budget=50_000)
-    assert Run("x", widened).cost - Run("x", alone).cost == 50_000 * 3 * narrow
+    assert widened.cost - alone.cost == 50_000 * 3 * narrow
 
 
 def record_of(run: Run, where: str = "") -> Record:
@@ -96,5 +100,5 @@ def test_a_damaged_file_of_experiments_is_named(tmp_path):
     path = tmp_path / "experiments.toml"
     for text in ("[[experiment]", "[[experiment]]\nname = 'x'", "title = 'x'"):
         path.write_text(text)
-        with pytest.raises(RecordError, match="experiments.toml is damaged"):
+        with pytest.raises(RecordError, match=r"experiments\.toml is damaged"):
             load_experiments(path)
