@@ -4,6 +4,7 @@ import difflib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, overload
 
 import torch
 
@@ -38,6 +39,30 @@ def list_data() -> list[str]:
     return [*EMBEDDED, *FROM_FILES, "imagenette"]
 
 
+@overload
+def load(
+    name: str = ...,
+    *,
+    root: str | Path | None = ...,
+    device: str | torch.device = ...,
+    download: bool = ...,
+    size: int | None = ...,
+    crop: None = ...,
+    resident: Literal[True],
+    workers: int | None = ...,
+) -> tuple[ImageSet, ImageSet]: ...
+@overload
+def load(
+    name: str = ...,
+    *,
+    root: str | Path | None = ...,
+    device: str | torch.device = ...,
+    download: bool = ...,
+    size: int | None = ...,
+    crop: tuple[float, float] | None = ...,
+    resident: bool | None = ...,
+    workers: int | None = ...,
+) -> tuple[Images, Images]: ...
 def load(
     name: str = "digits",
     *,

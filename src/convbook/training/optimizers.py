@@ -31,15 +31,18 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     return [{"params": params, "weight_decay": decay} for params, decay in groups if params]
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe, *, fused: bool = False) -> optim.Optimizer:
-    """SGD with momentum, AdamW or RMSProp over :func:`parameter_groups`; ``fused`` is one kernel for all."""
+def make_optimizer(model: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """SGD with momentum, AdamW or RMSProp over :func:`parameter_groups`.
+
+    Fused, that is one kernel for all parameters: a small network has many, and a call for each would show.
+    """
     groups = parameter_groups(model, recipe.weight_decay)
     if recipe.optimizer == "adamw":
-        return optim.AdamW(groups, lr=recipe.lr, fused=fused)
+        return optim.AdamW(groups, lr=recipe.lr, fused=True)
     if recipe.optimizer == "rmsprop":  # has no fused form
         return optim.RMSprop(groups, lr=recipe.lr, alpha=0.9, momentum=recipe.momentum)
     nesterov = recipe.nesterov and recipe.momentum > 0
-    return optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=fused)
+    return optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
 
 
 def learning_rate(step: int, steps: int, recipe: Recipe) -> float:

@@ -52,7 +52,7 @@ class Stepper:
         self.runs = self.parallel
         self.replay: Replay | None = None
         self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(model, recipe, fused=group.device.type == "cuda")
+        self.optimizer = make_optimizer(model, recipe)
         # fp16 loses small gradients: the loss is scaled up before the backward pass, gradients down after it.
         self.scaler = torch.amp.GradScaler(group.device.type, enabled=precision == "fp16")
 

@@ -113,7 +113,7 @@ def sweep(sizes: list[tuple[int, int]]) -> Sweep:
 
 def enlarged_digits(n: int) -> tuple[ImageSet, ImageSet]:
     """The digits, enlarged and repeated to ``n`` images; and a few to validate on."""
-    train, val = load("digits")
+    train, val = load("digits", resident=True)
     factor = SIDE // train.images.shape[-1]
 
     def enlarge(data: ImageSet, n: int) -> ImageSet:
