@@ -182,15 +182,15 @@ class Run:
         """Go on from the newest checkpoint, if there is one."""
         if self.checkpoints is None:
             return
-        state, error = None, None
+        state, refused = None, ""
         if self.group.writes:
             try:
                 state = self.checkpoints.newest(self.identity())
-            except CheckpointError as refused:  # the other processes must not wait for a state in vain
-                error = refused
-        state, error = self.group.share((state, error))
-        if error is not None:
-            raise error
+            except CheckpointError as error:  # the other processes must not wait for a state in vain
+                refused = str(error)
+        state, refused = self.group.share((state, refused))
+        if refused:
+            raise CheckpointError(refused)
         if state is None:
             return
         self.model.load_state_dict(state["model"])

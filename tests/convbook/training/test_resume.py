@@ -4,6 +4,7 @@ import copy
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -20,7 +21,11 @@ from convbook.data import ImageSet
 from convbook.training import CheckpointError, Checkpoints, History, Recipe, fit, shift
 
 State = dict[str, Tensor]
-posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+ALONE = "CONVBOOK_TEST_ALONE"
+# Autograd works in a forked process only if its threads never ran before: other tests may have started them.
+posix = pytest.mark.skipif(
+    ALONE not in os.environ, reason="runs in a process of its own, by the last test here"
+)
 
 
 class Mixup:
@@ -314,3 +319,14 @@ def test_kills_at_random_moments_lose_nothing(net: nn.Module, sets: Sets, tmp_pa
     os.close(reader)
     assert same(torch.load(result), expected)
     assert len(list(folder.iterdir())) == 2, "nothing but the two newest checkpoints"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(ALONE in os.environ, reason="this is that process")
+def test_runs_that_are_killed_in_a_process_of_their_own() -> None:
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__]
+    run_alone = subprocess.run(
+        [*command, "-k", "sigterm or kills"], env=os.environ | {ALONE: "1"}, capture_output=True, text=True
+    )
+    assert run_alone.returncode == 0 and "3 passed" in run_alone.stdout, run_alone.stdout
