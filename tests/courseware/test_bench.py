@@ -2,9 +2,11 @@
 
 import json
 import math
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from torch import nn
 
 from convbook.data import ImageSet
 from convbook.training import History
-from courseware.bench import cpu, gpu, growth, page, result, terminal, training, usual
+from courseware.bench import cpu, gpu, growth, page, result, speed_record, terminal, training, usual
 from courseware.bench.case import Case
 from courseware.bench.figure import Figure, at_least, at_most
 from courseware.bench.ours import FitSide, finished, network, noise
@@ -286,6 +288,57 @@ def test_a_side_of_fit_is_its_last_pass():
     side = FitSide(Bench(), network("lenet5_modern", data), data, batch_size=32, precision="float32")
     seconds = side()
     assert seconds == side.history.rows[-1]["seconds"] / 64 and len(side.history) == 2
+
+
+class Airbench(SimpleNamespace):
+    """Stands for the package of that name: reads the files that its loader reads."""
+
+    def __init__(self, accuracy: float) -> None:
+        super().__init__(accuracy=accuracy)
+
+    def train94(self, verbose):
+        return self.CifarLoader("cifar10", train=True, batch_size=1024)
+
+    def CifarLoader(self, path, train, batch_size):
+        content = torch.load(f"{path}/{'train' if train else 'test'}.pt")
+        assert content["images"].dtype == torch.uint8 and content["images"].shape[1:] == (32, 32, 3)
+        assert len(content["images"]) == len(content["labels"]) and len(content["classes"]) == 10
+        return content
+
+    def evaluate(self, model, loader, tta_level):
+        return self.accuracy
+
+
+@pytest.fixture
+def cifar(monkeypatch):
+    def load(name, **settings):
+        assert name == "cifar10" and settings["resident"]
+        return noise(96, 3, 32, "cpu"), noise(48, 3, 32, "cpu")
+
+    monkeypatch.setattr(speed_record, "load", load)
+
+
+def test_who_is_less_often_right_than_the_speed_record_is_not_there_at_any_time(monkeypatch, cifar):
+    monkeypatch.setitem(sys.modules, "airbench", Airbench(0.9))
+    monkeypatch.setattr(speed_record, "by_plain_recipe", lambda *setting: 0.8995)
+    monkeypatch.setattr(speed_record, "by_how_fast", lambda *setting: 0.8985)
+    plain, fast = speed_record.AgainstSpeedRecord().run(Bench(repeats=5))
+    assert all(map(math.isfinite, plain.ours)) and len(plain.theirs) == 5
+    assert fast.ours == [math.inf] * 5 and fast.verdict == "missed"
+    assert "89.85 % on average, airbench94 90.00 %" in fast.note
+
+
+def test_without_the_speed_records_package_the_case_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "airbench", None)
+    figures = list(speed_record.AgainstSpeedRecord().run(Bench()))
+    assert len(figures) == 2 and all(each.missing == "pip install airbench" for each in figures)
+
+
+@pytest.mark.slow
+def test_the_speed_record_case_runs_through_on_the_cpu(monkeypatch, cifar):
+    monkeypatch.setitem(sys.modules, "airbench", Airbench(0.0))
+    figures = list(speed_record.AgainstSpeedRecord().run(Bench(device="cpu", repeats=1, quick=True)))
+    assert all(0 < seconds < math.inf for each in figures for seconds in each.ours)
 
 
 @pytest.mark.slow

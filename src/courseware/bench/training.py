@@ -12,7 +12,7 @@ from difflib import get_close_matches
 import torch
 
 from convbook.training import DeviceError, OutOfMemoryError, pick_device
-from courseware.bench import cpu, gpu, growth, mnist
+from courseware.bench import cpu, gpu, growth, mnist, speed_record
 from courseware.bench.case import Case
 from courseware.bench.figure import REPEATS, Figure
 from courseware.bench.result import Result, make_result
@@ -30,6 +30,7 @@ CASES: tuple[Case, ...] = (
     growth.Growth(),
     mnist.TimeTo99(),
     *gpu.CASES,
+    speed_record.AgainstSpeedRecord(),
 )
 
 
