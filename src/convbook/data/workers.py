@@ -132,8 +132,9 @@ class _Plan(Sampler[Wanted]):
 def _next(batches: Iterator[Any]) -> Any:
     try:
         return next(batches)
-    except RuntimeError as error:
-        if "worker" not in str(error):
+    # A worker that dies while it hands a batch over leaves a broken connection, not the loader's words.
+    except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
+        if isinstance(error, RuntimeError) and "worker" not in str(error):
             raise
         raise DataError(
             f"a process that loads images died ({brief(error)}): "

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from torch import Generator, Tensor
 from torchvision import datasets
 from torchvision.transforms import v2
 
-from convbook.data import DataError, ImageSet, StreamSet
+from convbook.data import DataError, ImageSet, StreamSet, workers
 from convbook.data.folder import ImageFiles, image_folder
 
 SIDES = [(40, 56), (64, 48), (33, 33), (90, 35), (50, 50), (48, 70), (61, 39)]
@@ -266,6 +267,18 @@ def test_a_worker_that_is_killed_is_told_in_one_line(folder: Path) -> None:
         [sys.executable, "-c", KILLS_A_WORKER, str(folder)], capture_output=True, text=True, timeout=300
     )
     assert re.fullmatch(r"a process that loads images died.*use fewer workers.*\n", run.stdout), run.stderr
+
+
+@pytest.mark.parametrize(
+    "end", [ConnectionResetError(104, "reset by peer"), EOFError(), FileNotFoundError(2, "no such socket")]
+)
+def test_a_worker_that_dies_while_it_hands_a_batch_over_is_told_so_too(end: Exception) -> None:
+    def batches() -> Iterator[Tensor]:
+        raise end
+        yield
+
+    with pytest.raises(DataError, match=r"a process that loads images died.*use fewer workers"):
+        workers._next(batches())
 
 
 @pytest.mark.slow
