@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 Augment = Callable[[Tensor, Generator], Tensor]
+NO_GENERATOR = "shuffle and augment need a generator: torch.Generator(device).manual_seed(seed)"
 
 
 @dataclass(eq=False)
@@ -152,16 +153,9 @@ class ImageSet:
             ValueError: a size, position or shard that cannot be, or no generator where one is needed.
         """
         rank, world = shard
-        if not 0 <= rank < world:
-            raise ValueError(f"shard is (rank, world) with 0 <= rank < world; got {shard}")
-        if batch_size < world:
-            raise ValueError(f"batch_size must be {world} or more, an image a process; got {batch_size}")
-        if start < 0:
-            raise ValueError(f"start must be 0 or more batches; got {start}")
+        check_pass(batch_size, start, shard)
         if generator is None and (shuffle or augment):
-            raise ValueError(
-                "shuffle and augment need a generator: torch.Generator(device).manual_seed(seed)"
-            )
+            raise ValueError(NO_GENERATOR)
         device = self.images.device
         order = torch.arange(len(self), device=device)
         seeds: list[int] = []
@@ -183,6 +177,17 @@ class ImageSet:
     def _rows(self, index: Tensor) -> Tensor:
         """The raw images at ``index``, each copied as one run of bytes."""
         return self.images.permute(0, 2, 3, 1).index_select(0, index).permute(0, 3, 1, 2)
+
+
+def check_pass(batch_size: int, start: int, shard: tuple[int, int]) -> None:
+    """Refuse a size, position or shard that cannot be, for whatever gives batches."""
+    rank, world = shard
+    if not 0 <= rank < world:
+        raise ValueError(f"shard is (rank, world) with 0 <= rank < world; got {shard}")
+    if batch_size < world:
+        raise ValueError(f"batch_size must be {world} or more, an image a process; got {batch_size}")
+    if start < 0:
+        raise ValueError(f"start must be 0 or more batches; got {start}")
 
 
 def _mean_and_std(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from dataclasses import InitVar, dataclass, field, replace
 import torch
 from torch import Generator, Tensor
 
-from convbook.data.images import ImageSet
+from convbook.data.images import NO_GENERATOR, ImageSet, check_pass
 from convbook.data.workers import Chosen, Reader, Source, Wanted, Workers, automatic_workers
 from convbook.progress import progress_bar
 
@@ -188,16 +188,9 @@ class StreamSet:
             ValueError: a size, position or shard that cannot be, or no generator where one is needed.
         """
         rank, world = shard
-        if not 0 <= rank < world:
-            raise ValueError(f"shard is (rank, world) with 0 <= rank < world; got {shard}")
-        if batch_size < world:
-            raise ValueError(f"batch_size must be {world} or more, an image a process; got {batch_size}")
-        if start < 0:
-            raise ValueError(f"start must be 0 or more batches; got {start}")
+        check_pass(batch_size, start, shard)
         if generator is None and (shuffle or augment):
-            raise ValueError(
-                "shuffle and augment need a generator: torch.Generator(device).manual_seed(seed)"
-            )
+            raise ValueError(NO_GENERATOR)
         order = torch.arange(len(self), device=self.device)
         seeds: list[int] = []
         crops = None  # a seed an image, in the order of the pass

@@ -112,9 +112,10 @@ class Stepper:
         return loss.detach(), (scores.detach().argmax(dim=1) == labels).sum()
 
     def _no_room(self, images: int) -> str:
+        halving = ", or halve_on_oom=True" if self.group.world == 1 else ""
         return (
             f"{images} images at once do not fit into the memory of {self.group.device}: choose a smaller "
-            f"batch_size, accumulate={2 * self.pieces}, or halve_on_oom=True"
+            f"batch_size, or accumulate={2 * self.pieces}{halving}"
         )
 
 
