@@ -16,18 +16,8 @@ from courseware.grading.trials import Wrong
 if TYPE_CHECKING:
     from courseware.grading.submissions import Submission
 
-REFLECTION = {
-    "getattr",
-    "eval",
-    "exec",
-    "compile",
-    "__import__",
-    "importlib",
-    "vars",
-    "globals",
-    "locals",
-    "__dict__",
-}
+REFLECTION = {"getattr", "eval", "exec", "compile", "__import__", "importlib", "vars", "globals", "locals"}
+REFLECTION |= {"__dict__", "__getattribute__", "attrgetter", "methodcaller"}
 ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
 LONGEST = 500  # characters of a message
 

@@ -229,13 +229,13 @@ class Network(Trial):
 
 def compare_arrays(value: Any, expected: Any, trial: Trial, what: str, tolerance: float) -> None:
     """Raise Wrong unless `value` is an array of the same kind, shape and numbers as `expected`."""
-    kind: type = Tensor if isinstance(expected, Tensor) else np.ndarray
-    if not isinstance(value, kind):
-        raise trial.wrong(f"{what} {short(value)}, not {'a tensor' if kind is Tensor else 'an array'}")
+    noun = "a tensor" if isinstance(expected, Tensor) else "an array"
+    if not isinstance(value, Tensor if isinstance(expected, Tensor) else np.ndarray):
+        raise trial.wrong(f"{what} {short(value)}, not {noun}")
     if tuple(value.shape) != tuple(expected.shape):
         shapes = f"shape {tuple(value.shape)}; {tuple(expected.shape)} is asked for"
-        raise trial.wrong(f"{what} {_article(kind.__name__.lower())} of {shapes}")
-    wanted = np.asarray(expected.detach() if kind is Tensor else expected, dtype=np.float64)
+        raise trial.wrong(f"{what} {noun} of {shapes}")
+    wanted = np.asarray(expected.detach() if isinstance(expected, Tensor) else expected, dtype=np.float64)
     given = np.asarray(value, dtype=np.float64)
     if not np.isfinite(given).all():
         raise trial.wrong(f"{what} numbers that are not finite")
@@ -258,7 +258,7 @@ def identity(layer: dict[str, Any]) -> str:
 
 
 def assignments(theirs: list[dict], ours: list[dict]) -> Iterator[list[int]]:
-    """Every way to choose one of their layers for each of ours of the same identity; the given order first."""
+    """Every way to choose one of their layers for each of ours of its identity; the given order first."""
     places: dict[str, list[int]] = {}
     for index, layer in enumerate(theirs):
         places.setdefault(identity(layer), []).append(index)

@@ -1,8 +1,8 @@
 """A network as data: its layers with their settings, and which result goes where.
 
-A student's network is traced inside the sandbox and leaves it as this data; outside, `rebuild` makes a network
-of fresh layers from it. Only the layers and operations listed here exist in it, so nothing of the student's own
-code can run outside, and its parameters can be counted by somebody else.
+A student's network is traced inside the sandbox and leaves it as this data; outside, `rebuild` makes a
+network of fresh layers from it. Only the layers and operations listed here exist in it, so nothing of the
+student's own code can run outside, and its parameters can be counted by somebody else.
 """
 
 import operator
