@@ -16,13 +16,13 @@ from torch.nn import functional as F
 LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     layer.__name__: (layer, tuple(arguments.split()))
     for layer, arguments in (
-        (nn.Conv2d, "in_channels out_channels kernel_size stride padding dilation groups bias"),
+        (nn.Conv2d, "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode"),
         (nn.Linear, "in_features out_features bias"),
-        (nn.BatchNorm1d, "num_features"),
-        (nn.BatchNorm2d, "num_features"),
-        (nn.GroupNorm, "num_groups num_channels"),
-        (nn.MaxPool2d, "kernel_size stride padding"),
-        (nn.AvgPool2d, "kernel_size stride padding"),
+        (nn.BatchNorm1d, "num_features eps momentum affine"),
+        (nn.BatchNorm2d, "num_features eps momentum affine"),
+        (nn.GroupNorm, "num_groups num_channels eps affine"),
+        (nn.MaxPool2d, "kernel_size stride padding dilation ceil_mode"),
+        (nn.AvgPool2d, "kernel_size stride padding ceil_mode count_include_pad"),
         (nn.AdaptiveAvgPool2d, "output_size"),
         (nn.AdaptiveMaxPool2d, "output_size"),
         (nn.Dropout, "p"),
@@ -31,8 +31,10 @@ LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
         (nn.ChannelShuffle, "groups"),
         (nn.LeakyReLU, "negative_slope"),
         (nn.PReLU, "num_parameters"),
-        *((plain, "") for plain in (nn.Identity, nn.ReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.GELU, nn.SiLU)),
-        *((plain, "") for plain in (nn.Mish, nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh)),
+        (nn.ELU, "alpha"),
+        (nn.GELU, "approximate"),
+        *((plain, "") for plain in (nn.Identity, nn.ReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Mish)),
+        *((plain, "") for plain in (nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh)),
     )
 }
 TENSOR_FUNCTIONS = (
@@ -53,7 +55,7 @@ POOLS = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d
 OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "getitem", "iadd", "imul", "neg")
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{f"operator.{name}": getattr(operator, name) for name in OPERATORS},
-    **{f"torch.{name}": getattr(torch, name) for name in TENSOR_FUNCTIONS},
+    **{f"torch.{name}": getattr(torch, name) for name in TENSOR_FUNCTIONS + MOVES},
     **{f"F.{name}": getattr(F, name) for name in ACTIVATIONS + POOLS},
 }
 NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
