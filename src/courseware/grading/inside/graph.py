@@ -37,25 +37,14 @@ LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
         *((plain, "") for plain in (nn.Hardswish, nn.Sigmoid, nn.Hardsigmoid, nn.Tanh)),
     )
 }
-TENSOR_FUNCTIONS = (
-    "add",
-    "mul",
-    "cat",
-    "flatten",
-    "mean",
-    "amax",
-    "relu",
-    "sigmoid",
-    "tanh",
-    "chunk",
-    "split",
-)
+NUMBERS = ("add", "mul", "mean", "amax", "relu", "sigmoid", "tanh")
+MOVES = ("cat", "chunk", "split", "flatten", "reshape", "permute", "transpose", "unsqueeze", "squeeze")
 ACTIVATIONS = ("relu", "relu6", "elu", "gelu", "silu", "hardswish", "hardsigmoid", "leaky_relu")
 POOLS = ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "pad")
 OPERATORS = ("add", "sub", "mul", "truediv", "floordiv", "getitem", "iadd", "imul", "neg")
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{f"operator.{name}": getattr(operator, name) for name in OPERATORS},
-    **{f"torch.{name}": getattr(torch, name) for name in TENSOR_FUNCTIONS + MOVES},
+    **{f"torch.{name}": getattr(torch, name) for name in NUMBERS + MOVES},
     **{f"F.{name}": getattr(F, name) for name in ACTIVATIONS + POOLS},
 }
 NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
