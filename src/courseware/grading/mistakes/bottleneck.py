@@ -1,6 +1,6 @@
 """Mistakes planted into the lab on residuals, bottlenecks and cardinality."""
 
-from grading.mistakes import Mistake
+from courseware.grading.mistakes import Mistake
 
 BOTTLENECK = """\
             nn.Conv2d(channels_in, width, 1, bias=False),
