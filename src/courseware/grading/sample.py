@@ -23,8 +23,8 @@ class SampleError(CourseError):
 def write_class(lab: Path, folder: Path, students: int = 12) -> list[Path]:
     """Write hand-ins of invented students into `folder`, named as Canvas names its downloads, and a roster.
 
-    The first student solved everything; the others made the lab's planted mistakes, more and more of them. The
-    last three handed in the untouched lab, a file that is no notebook, and nothing at all.
+    The first student solved everything; the others made the lab's planted mistakes, more and more of them.
+    The last three handed in the untouched lab, a file that is no notebook, and nothing at all.
 
     Raises:
         SampleError: if the folder holds something already, or the number of students is out of range.
@@ -41,14 +41,14 @@ def write_class(lab: Path, folder: Path, students: int = 12) -> list[Path]:
         first, last = name.lower().split()
         path = folder / f"{last}{first}_{1001 + number}_{52001 + number}_{lab.stem}-hand-in.ipynb"
         if number == students - 2:
-            write_atomic(path, "<!DOCTYPE html><title>Sign in</title>\n")
+            write_atomic(path, b"<!DOCTYPE html><title>Sign in</title>\n")
         elif number == students - 3:
             write_atomic(path, dumps(student_version(solved, lab.name)))
         else:
             write_atomic(path, dumps(handed_in(solved, choose(mistakes, number))))
         written.append(path)
     rows = [f"{name},{1001 + number}" for number, name in enumerate(STUDENTS[:students])]
-    write_atomic(folder / "roster.csv", "\n".join(["Student,ID", *rows]) + "\n")
+    write_atomic(folder / "roster.csv", ("\n".join(["Student,ID", *rows]) + "\n").encode())
     return written
 
 
