@@ -21,9 +21,9 @@ class SampleError(CourseError):
 
 
 def write_class(lab: Path, folder: Path, students: int = 12) -> list[Path]:
-    """Write hand-ins of invented students into `folder`, named as Canvas names its downloads, and a roster.
+    """Write the hand-ins of invented students into `folder/submissions`, and `folder/roster.csv`.
 
-    The first student solved everything; the others made the lab's planted mistakes, more and more of them.
+    The files are named as Canvas names its downloads. The first student solved everything; the others made the lab's planted mistakes, more and more of them.
     The last three handed in the untouched lab, a file that is no notebook, and nothing at all.
 
     Raises:
@@ -39,7 +39,11 @@ def write_class(lab: Path, folder: Path, students: int = 12) -> list[Path]:
     written = []
     for number, name in enumerate(STUDENTS[: students - 1]):
         first, last = name.lower().split()
-        path = folder / f"{last}{first}_{1001 + number}_{52001 + number}_{lab.stem}-hand-in.ipynb"
+        path = (
+            folder
+            / "submissions"
+            / f"{last}{first}_{1001 + number}_{52001 + number}_{lab.stem}-hand-in.ipynb"
+        )
         if number == students - 2:
             write_atomic(path, b"<!DOCTYPE html><title>Sign in</title>\n")
         elif number == students - 3:
