@@ -1,4 +1,4 @@
-"""Every lab is graded as it says: the solved one in full, the untouched one not at all, a mistake for itself."""
+"""Every lab is graded as it says: solved in full, untouched with nothing, a mistake for itself."""
 
 import importlib
 import json
@@ -6,13 +6,13 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+from courseware.grading.sandbox import open_sandbox
+from courseware.grading.submissions import Submission
 
 from courseware.grading import assignments
 from courseware.grading.assignment import TOTAL, find_assignment
 from courseware.grading.attempt import grade_submission
 from courseware.grading.sample import handed_in
-from courseware.grading.sandbox import open_sandbox
-from courseware.grading.submissions import Submission
 from courseware.labs import student_version
 from courseware.notebooks import dumps, find_root, read
 
@@ -60,7 +60,7 @@ def grade(tmp_path_factory):
 
 
 def test_every_lab_has_an_assignment_and_every_assignment_a_lab():
-    assert LABS == sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb"))
+    assert {path.stem for path in (ROOT / "labs").glob("*.ipynb")} == set(LABS)
 
 
 @pytest.mark.parametrize("lab", LABS)
