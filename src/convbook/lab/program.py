@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from convbook.lab.magics import understand
 from convbook.lab.statement import Statement, StatementError, first_line, is_future, is_unwritten
 
+NOT_WRITTEN = "not written yet"
 MOST = 300  # statements that one exercise may need
 ALWAYS, PROVIDED, STUDENT = range(3)  # where a statement comes from; the later wins
 USUAL = {
@@ -114,7 +115,7 @@ class _Notebook:
                 continue
             if len(needs) == MOST:
                 raise ProgramError(f"{name} needs more than {MOST} other definitions")
-            needs[statement] = found = (set(), set())
+            needs[statement] = found = (set[Statement](), set[Statement]())
             for names, where, before in zip(statement.uses, found, (statement, None), strict=True):
                 for each in sorted(names):
                     definition = self._find(each, before)
@@ -125,10 +126,10 @@ class _Notebook:
                         foreign.add(each)
             waiting += sorted(found[0] | found[1], key=lambda each: each.place)
         own = [each for each in needs if self._is_own(each)]
-        names = foreign.union(*(each.own_names() for each in own))
+        foreign.update(*(each.own_names() for each in own))
         future = "".join(f"{line}\n" for line in self.future)
         cells = [future * (each.tier == STUDENT) + each.text for each in _ordered(needs, target)]
-        return Program(tuple(cells), frozenset(names))
+        return Program(tuple(cells), frozenset(foreign))
 
     def _target(self, name: str) -> Statement:
         """The newest definition that is not the untouched stub."""
@@ -136,7 +137,7 @@ class _Notebook:
         if found and not self._is_stub(found[-1]):
             return found[-1]
         self._refuse_broken(name)
-        raise ProgramError("not written yet" if found else f"no cell defines {name}")
+        raise ProgramError(NOT_WRITTEN if found else f"no cell defines {name}")
 
     def _find(self, name: str, before: Statement | None) -> Statement | None:
         """The definition that counts: the newest, or the newest one ``before`` a statement that runs it."""

@@ -43,7 +43,7 @@ class Statement:
             raise StatementError(
                 f"the code that begins {first[:80]!r} is not valid Python: {error}"
             ) from None
-        at_once, later = set(self.updates), set()
+        at_once, later = set(self.updates), set[str]()
         for is_late, symbol in _global_symbols(table):
             (later if is_late else at_once).add(symbol)
         return frozenset(at_once), frozenset(later)
@@ -132,5 +132,6 @@ def _says_nothing(node: ast.stmt) -> bool:
 def is_future(node: ast.stmt) -> bool:
     """Whether it is a `from __future__ import` that works."""
     known = __future__.all_feature_names
-    is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
-    return is_future and all(alias.name in known for alias in node.names)
+    if not isinstance(node, ast.ImportFrom) or node.module != "__future__":
+        return False
+    return all(alias.name in known for alias in node.names)
