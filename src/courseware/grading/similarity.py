@@ -10,19 +10,21 @@ import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import log2
 
 Prints = Mapping[str, frozenset[int]]  # exercise -> hashed runs of tokens
 
-RUN = 5  # tokens hashed together
+RUN = 8  # tokens hashed together
 ALIKE = 0.8  # share of runs in common from which two count as equal
 FEWEST = 8  # runs below which an exercise is too short to say anything
-LONG = 50  # runs that double what it says that two or few share them
+RUNS_A_BIT = 6  # of runs that only few share, so many say as much as one toss of a coin
+MARGIN = 8.0  # bits beyond what chance explains
 LARGEST = 200_000  # characters of a cell
 KEPT = {"__init__", "forward", "self"}
+NAMING = (ast.arg, ast.FunctionDef, ast.ClassDef)
 LEFT_OUT = {"annotation", "ctx", "returns", "type_comment", "type_params"}
 
 
@@ -42,8 +44,8 @@ def fingerprints(cells: Sequence[str], exercises: Sequence[str]) -> dict[str, fr
         pattern = re.compile(rf"^(?:def|class) {re.escape(name)}\b", re.MULTILINE)
         for cell in reversed(cells):
             if len(cell) <= LARGEST and pattern.search(cell) and (tokens := _tokens_of(cell, name)):
-                runs = (" ".join(tokens[i : i + RUN]) for i in range(max(1, len(tokens) - RUN + 1)))
-                found[name] = frozenset(zlib.crc32(run.encode("utf-8", "replace")) for run in runs)
+                numbers = [zlib.crc32(token.encode("utf-8", "replace")) for token in tokens]
+                found[name] = frozenset(map(hash, zip(*(numbers[i:] for i in range(RUN)), strict=False)))
                 break
     return found
 
@@ -66,13 +68,13 @@ def find_equal(work: Mapping[str, Prints], provided: Prints | None = None) -> li
             others = max(partners[student] for student in pair)
             if others + 1 > _many(len(students)):
                 continue
-            says = log2(max(2, len(students) - 1) / others) if len(students) > 2 else 1.0
+            says = log2(max(2, len(students) - 1) / others)
             if others < max(4, len(students) / 20):
-                says *= 1 + len(rare[pair[0]] & rare[pair[1]]) / LONG
+                says += len(rare[pair[0]] & rare[pair[1]]) / RUNS_A_BIT
             bits[pair] += says
             equal.setdefault(pair, {})[exercise] = degree
     # Among so many pairs, chance alone makes one look as equal as this.
-    enough = max(6.0, log2(max(1, len(students) * (len(students) - 1) // 2)))
+    enough = MARGIN + log2(max(1, len(students) * (len(students) - 1) // 2))
     return _joined({pair: equal[pair] for pair in equal if bits[pair] >= enough})
 
 
@@ -126,44 +128,40 @@ def _joined(pairs: Mapping[tuple[str, str], Mapping[str, float]]) -> list[Group]
 
 def _tokens_of(cell: str, name: str) -> list[str]:
     """The newest definition's syntax; nothing if the cell is not Python."""
+    tokens: list[str] = []
+    own: set[str] = set()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             body = ast.parse(cell).body
-        named = [node for node in body if getattr(node, "name", None) == name]
-        return list(_tokens(named[-1], _chosen_names(named[-1], name))) if named else []
+        for node in [node for node in body if getattr(node, "name", None) == name][-1:]:
+            _collect(node, tokens, own)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+    plain: dict[str, str] = {}  # names that the student chose, by order of appearance
+    for each in tokens:
+        if each in own:
+            plain.setdefault(each, f"own {len(plain)}")
+    return [plain.get(each, each) for each in tokens]
 
 
-def _chosen_names(definition: ast.AST, name: str) -> dict[str, str]:
-    """Names that the student chose, each with a plain one in order of appearance."""
-    chosen: dict[str, str] = {}
-    for node in ast.walk(definition):
-        if isinstance(node, ast.arg):
-            chosen.setdefault(node.arg, "")
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            chosen.setdefault(node.id, "")
-        elif isinstance(node, ast.FunctionDef):
-            chosen.setdefault(node.name, "")
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            chosen.setdefault(node.attr, "")
-    own = [each for each in chosen if each not in KEPT and each != name]
-    return {each: f"v{number}" for number, each in enumerate(own)}
-
-
-def _tokens(node: ast.AST, chosen: Mapping[str, str]) -> Iterator[str]:
-    """Kinds of nodes, names and values, outermost first."""
+def _collect(node: ast.AST, tokens: list[str], own: set[str]) -> None:
+    """Add kinds of nodes, names (behind a dot) and values, outermost first; to `own` what is given a name."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return  # a docstring, or nothing
-    yield type(node).__name__
+    tokens.append(type(node).__name__)
     if isinstance(node, ast.Constant):
-        yield repr(node.value)[:60]
-    for field, value in ast.iter_fields(node):
-        if field in LEFT_OUT or isinstance(node, ast.Constant):
+        tokens.append(repr(node.value)[:60])
+        return
+    is_naming = isinstance(getattr(node, "ctx", None), ast.Store) or isinstance(node, NAMING)
+    for field in node._fields:
+        if field in LEFT_OUT:
             continue
-        for each in value if isinstance(value, list) else [value]:
+        value = getattr(node, field, None)
+        for each in value if isinstance(value, list) else (value,):
             if isinstance(each, ast.AST):
-                yield from _tokens(each, chosen)
+                _collect(each, tokens, own)
             elif isinstance(each, str):
-                yield chosen.get(each, each)
+                tokens.append(f".{each}")
+                if is_naming and each not in KEPT:
+                    own.add(f".{each}")

@@ -28,7 +28,7 @@ MOODLE = re.compile(
 )
 # ada_bottleneck-hand-in (1).ipynb
 TAIL = re.compile(r"((^|[ _-]+)[A-Za-z]+-hand-in)?([ -]?\(\d+\))?$")
-SKIPPED = ("__MACOSX", "__pycache__")  # and what begins with a dot
+SKIPPED = ("__MACOSX", "__pycache__")
 TOLD = (".7z", ".doc", ".docx", ".gz", ".htm", ".html", ".json", ".pdf", ".py", ".rar", ".tar", ".txt")
 MOST_NOTES = 5
 NOTHING = "handed in nothing"
@@ -205,8 +205,7 @@ def _listed(folder: Path, depth: int) -> tuple[list[os.DirEntry[str]], str]:
         return [], "its folders are nested too deeply"
     try:
         with os.scandir(folder) as listing:
-            visible = [each for each in listing if not each.name.startswith(".")]
-        return [each for each in visible if each.name not in SKIPPED], ""
+            return [each for each in listing if _is_meant(each.name)], ""
     except OSError as error:
         return [], f"the folder cannot be opened: {error.strerror}"
 
@@ -219,7 +218,7 @@ def _unpacked(path: Path, below: tuple[str, ...], time: float, is_all: bool) -> 
         inside = entries(path, is_all)
     except ArchiveError as error:
         return [_Found(0, time, shown, own, path, str(error))]
-    inside = [each for each in inside if each.parts[0] not in SKIPPED and each.parts[-1][:1] != "."]
+    inside = [each for each in inside if all(map(_is_meant, each.parts)) or each.problem]
     notebooks = [each for each in inside if each.parts[-1].lower().endswith((".ipynb", ".zip"))]
     is_all = is_all and (
         len({each.parts[0] for each in notebooks}) > 1
@@ -244,6 +243,12 @@ def _unwrapped(found: list[_Found]) -> Iterator[_Found]:
     if len(tops) == 1 and len(seconds) > 1 and all(len(each.parts) > 2 for each in found):
         return (replace(each, parts=each.parts[1:]) for each in found)
     return iter(found)
+
+
+def _is_meant(name: str) -> bool:
+    """Whether a student put it there, not an operating system or an editor."""
+    hides = name.startswith("._") or (name.startswith(".") and not name.lower().endswith((".ipynb", ".zip")))
+    return not hides and name not in SKIPPED
 
 
 def _is_platforms(name: str) -> bool:
