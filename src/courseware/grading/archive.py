@@ -21,6 +21,9 @@ END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
 LOCATOR, LOCATOR_SIZE = b"PK\x06\x07", 20  # of the format for archives above 4 GB
 
 
+DAMAGED = (zipfile.BadZipFile, struct.error, ValueError, OverflowError, OSError)
+
+
 class ArchiveError(CourseError):
     """An archive or an entry that will not be read; the message says why."""
 
@@ -43,7 +46,7 @@ def entries(path: Path, of_class: bool = False) -> list[Entry]:
     most = MOST_ENTRIES_OF_CLASS if of_class else MOST_ENTRIES
     with path.open("rb") as file:
         contents = _contents(file)
-    files = [(number, info) for number, info in enumerate(contents) if not info.is_dir()]
+    files = [(number, info) for number, info in enumerate(contents) if not info.filename.endswith("/")]
     if len(files) > most:
         raise ArchiveError(f"the archive holds more than {most:,} files")
     if not of_class and sum(info.file_size for _, info in files) > LARGEST:
@@ -68,7 +71,9 @@ def read_entry(path: Path, number: int) -> bytes:
                 raise ArchiveError(problem)
             with zipfile.ZipFile(file) as archive, archive.open(contents[number]) as entry:
                 return entry.read(LARGEST_FILE + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, IndexError, NotImplementedError, RuntimeError):
+        except ArchiveError:
+            raise
+        except (*DAMAGED, zlib.error, EOFError, IndexError, RuntimeError):
             raise ArchiveError("it is damaged inside its archive") from None
 
 
@@ -104,5 +109,5 @@ def _contents(file: BinaryIO) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(file) as archive:
             return archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, struct.error, OSError):
+    except (*DAMAGED, NotImplementedError):
         raise ArchiveError("the archive is damaged, or not a zip file") from None

@@ -45,7 +45,10 @@ def read_roster(path: Path) -> list[Student]:
         raise RosterError(f"{path.name} is larger than a class can be")
     try:
         text = path.read_bytes().decode("utf-8-sig")
-        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))]
+        first = text.split("\n", 1)[0]
+        mark = max(",;\t", key=first.count)  # spreadsheets in some countries write semicolons
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+        header, *rows = [row for row in lines if any(map(str.strip, row))]
     except (UnicodeDecodeError, csv.Error, ValueError):
         raise RosterError(f"{path.name} is no CSV in UTF-8 with a line of headers") from None
     columns = [name.strip().lower() for name in header]

@@ -58,7 +58,7 @@ def find_equal(work: Mapping[str, Prints], provided: Prints | None = None) -> li
         provided: fingerprints of the released lab's.
     """
     students = sorted(work)
-    bits: Counter[tuple[str, str]] = Counter()
+    bits: dict[tuple[str, str], float] = {}
     equal: dict[tuple[str, str], dict[str, float]] = {}
     for exercise in sorted({name for prints in work.values() for name in prints}):
         rare = _rare(exercise, work, (provided or {}).get(exercise, frozenset()))
@@ -71,7 +71,7 @@ def find_equal(work: Mapping[str, Prints], provided: Prints | None = None) -> li
             says = log2(max(2, len(students) - 1) / others)
             if others < max(4, len(students) / 20):
                 says += len(rare[pair[0]] & rare[pair[1]]) / RUNS_A_BIT
-            bits[pair] += says
+            bits[pair] = bits.get(pair, 0.0) + says
             equal.setdefault(pair, {})[exercise] = degree
     # Among so many pairs, chance alone makes one look as equal as this.
     enough = MARGIN + log2(max(1, len(students) * (len(students) - 1) // 2))

@@ -120,7 +120,7 @@ def collect(folder: Path, roster: Path | None = None) -> list[Submission]:
     for found in _walk(folder):
         owner = _owner(found.parts)
         student = matcher.find(owner.keys, owner.name)
-        notes = ("handed in late",) if owner.is_late else ()
+        notes: tuple[str, ...] = ("handed in late",) if owner.is_late else ()
         if students and not student:
             notes += ("not in the roster",)
         key = student.id if student else owner.id

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import stat
 import subprocess
 import sys
@@ -255,6 +256,22 @@ def test_an_archive_whose_list_of_contents_lies_is_read_within_bounds(folder, mo
     assert "too many files" in collect(folder)[0].problem
 
 
+def test_a_damaged_archive_never_ends_the_listing(folder):
+    whole = pack(folder / "ada.zip", **{"x.ipynb": DATA * 50, "b/y.ipynb": DATA}).read_bytes()
+    put(folder, "bo.ipynb")
+    draw = random.Random(1)
+    seen = set()
+    for _ in range(300):
+        data = bytearray(whole)
+        for _ in range(draw.randint(1, 6)):
+            data[draw.randrange(len(data))] = draw.choice([0, 1, 255, draw.randrange(256)])
+        (folder / "ada.zip").write_bytes(data)
+        ada, bo = collect(folder)
+        assert (bo.student, bo.problem) == ("bo", "")
+        seen.add(ada.problem)
+    assert len(seen) > 3 and all("\n" not in problem for problem in seen)
+
+
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Lab (9)
     Points Possible,,,,,100
 "Lovelace, Ada",42,S1,ada.l@x.org,A,
@@ -268,7 +285,7 @@ Bo,Ng,43,bo.ng@x.org
 PLAIN = "id,name,email\n42,Ada Lovelace,ada.l@x.org\n43,Bo Ng,bo.ng@x.org\n"
 
 
-@pytest.mark.parametrize("content", [CANVAS, MOODLE, PLAIN])
+@pytest.mark.parametrize("content", [CANVAS, MOODLE, PLAIN, PLAIN.replace(",", ";")])
 @pytest.mark.parametrize(
     "file",
     [
