@@ -114,7 +114,7 @@ def collect(folder: Path, roster: Path | None = None) -> list[Submission]:
     if not folder.is_dir():
         raise SubmissionsError(f"{folder} is no folder of submissions")
     students = read_roster(roster) if roster else []
-    matcher = Matcher(students)
+    matcher, taken = Matcher(students), {student.id for student in students}
     groups: dict[str, list[_Found]] = defaultdict(list)
     names: dict[str, tuple[str, tuple[str, ...]]] = {}
     for found in _walk(folder):
@@ -124,6 +124,8 @@ def collect(folder: Path, roster: Path | None = None) -> list[Submission]:
         if students and not student:
             notes += ("not in the roster",)
         key = student.id if student else owner.id
+        if not student and key in taken:  # a platform's number that is somebody's identifier here
+            key = f"{owner.name} {owner.id}"
         names[key] = (student.name if student else owner.name, notes)
         groups[key].append(replace(found, number=owner.number))
     listed = [_choose(key, names[key][0], group, names[key][1]) for key, group in groups.items()]

@@ -311,9 +311,9 @@ def test_files_find_their_student_in_a_roster(folder, content, file):
 
 
 def test_a_platforms_number_is_not_taken_for_another_students(folder):
-    put(folder, "Ada Lovelace_43_assignsubmission_file_/x.ipynb")
+    put(folder, "Ada Lovelace_43_assignsubmission_file_/x.ipynb", "Cy_43_assignsubmission_file_/x.ipynb")
     found = {each.student: each.file for each in collect(folder, roster(folder, PLAIN))}
-    assert found["42"].startswith("Ada") and found["43"] == ""
+    assert found["42"].startswith("Ada") and found["43"] == "" and found["Cy 43"].startswith("Cy")
 
 
 def test_a_name_that_two_students_share_is_nobodys(folder):
