@@ -271,15 +271,19 @@ def new_chapter(name: str) -> None:
 @click.option(
     "--output", "-o", type=click.Path(file_okay=False, path_type=Path), help="Folder (default: _build/labs)."
 )
+@click.option("--zip", "zipped", is_flag=True, help="Also write a zip file a lab, for a learning platform.")
 @plainly
-def release(names: tuple[str, ...], output: Path | None) -> None:
+def release(names: tuple[str, ...], output: Path | None, zipped: bool) -> None:
     """Write the student versions of labs, without solutions."""
-    from courseware.labs import release
+    from courseware.labs import pack, release
 
     root = find_root()
     sources = [path for path in select(root, names) if names or path.parent.name == "labs"]
     for source in sources:
-        click.echo(f"wrote {release(source, output or root / '_build' / 'labs')}")
+        written = release(source, output or root / "_build" / "labs")
+        click.echo(f"wrote {written}")
+        if zipped:
+            click.echo(f"wrote {pack(written)}")
     if not sources:
         fail("the course has no labs yet", 2)
 

@@ -5,7 +5,9 @@ or words between quotation marks if the cell is tagged `answer`. Cells tagged `s
 left out. The same source gives the same bytes.
 """
 
+import io
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ CODE = ("# your code here", "raise NotImplementedError")
 WORDS = ('answer = """', '"""')  # what `Lab.hand_in` takes
 DROPPED = {"solution", "instructor"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest date of a zip file; the same in each
 COLAB = {"gpuType": "T4", "provenance": []}
 
 
@@ -38,6 +41,21 @@ def release(source: Path, target: Path) -> Path:
         raise LabError(f"{target} is the solved source itself: choose another folder")
     write_atomic(target, dumps(student_version(read(source), source.name)))
     return target
+
+
+def pack(notebook: Path) -> Path:
+    """Write a zip file with a released notebook beside it, for a learning platform; return its path.
+
+    The same notebook gives the same bytes.
+    """
+    entry = zipfile.ZipInfo(notebook.name, LONG_AGO)
+    entry.compress_type, entry.create_system, entry.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(entry, notebook.read_bytes())
+    path = notebook.with_suffix(".zip")
+    write_atomic(path, content.getvalue())
+    return path
 
 
 def student_version(notebook: Notebook, name: str = "lab") -> Notebook:

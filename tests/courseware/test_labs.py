@@ -1,11 +1,18 @@
 """Student versions hold everything but the solutions."""
 
+import ast
 import json
+import os
+import re
+import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
+from click.testing import CliRunner
 
-from courseware.labs import LabError, release, student_version
+from courseware.cli import main
+from courseware.labs import LabError, pack, release, student_version
 from courseware.notebooks import NotebookError, read
 
 SOLVED = '''\
@@ -129,3 +136,48 @@ def test_an_unreadable_lab_is_told(tmp_path):
     with pytest.raises(NotebookError, match=r"lab\.ipynb is not a notebook"):
         release(tmp_path / "lab.ipynb", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_zip_for_a_platform_holds_the_released_notebook_and_is_the_same_each_day(lab, tmp_path):
+    notebook = release(lab, tmp_path / "a")
+    first = pack(notebook).read_bytes()
+    again = release(lab, tmp_path / "b")
+    os.utime(again, (0, 10**9))
+    assert pack(again).read_bytes() == first
+    with zipfile.ZipFile(tmp_path / "a" / "lab.zip") as archive:
+        assert archive.namelist() == ["lab.ipynb"] and archive.testzip() is None
+        assert archive.read("lab.ipynb") == notebook.read_bytes()
+
+
+def test_the_command_writes_a_zip_only_when_asked(course, lab, monkeypatch, tmp_path):
+    monkeypatch.chdir(course.root)
+    for options, written in ([], ["lab.ipynb"]), (["--zip"], ["lab.ipynb", "lab.zip"]):
+        result = CliRunner().invoke(main, ["release", "--output", str(tmp_path / "out"), *options])
+        assert result.exit_code == 0, result.output
+        assert sorted(path.name for path in (tmp_path / "out").iterdir()) == written
+        assert result.output.count("wrote") == len(written)
+
+
+LABS = sorted((Path(__file__).parents[2] / "labs").glob("*.ipynb"))
+REGION = re.compile(r"# BEGIN SOLUTION\n(.*?)# END SOLUTION", re.DOTALL)
+
+
+@pytest.mark.parametrize("source", LABS, ids=lambda path: path.stem)
+def test_no_line_of_a_solution_is_in_what_students_get(source, tmp_path):
+    written = release(source, tmp_path)
+    with zipfile.ZipFile(pack(written)) as archive:
+        text = archive.read(written.name).decode()
+    given = {line.strip() for cell in json.loads(text)["cells"] for line in cell["source"]}
+    solved = read(source)["cells"]
+    regions = [region for cell in solved for region in REGION.findall(cell["source"])]
+    assert len(regions) >= 2
+    lines = {line.strip() for region in regions for line in region.splitlines()}
+    public = {line.strip() for cell in solved for line in REGION.sub("", cell["source"]).splitlines()}
+    assert len(lines - public) > 20 and not (lines - public) & given
+    for trace in ("SOLUTION", "courseware", "instructor", "assignments", "hidden"):
+        assert trace not in text
+    hidden = [cell["source"] for cell in solved if "instructor" in cell["metadata"].get("tags", [])]
+    assert hidden and not any(line in given for cell in hidden for line in cell.splitlines() if len(line) > 9)
+    for cell in json.loads(text)["cells"]:
+        if cell["cell_type"] == "code" and "%" not in "".join(cell["source"]):
+            ast.parse("".join(cell["source"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import importlib
 import json
@@ -12,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import convbook.lab
+from convbook.lab import handin
 from convbook.lab.checking import Check, CheckFailed
+from convbook.lab.program import NOT_WRITTEN, Program, ProgramError, program_for
 
-NOT_LABS = {"checking", "session"}
+NOT_LABS = {"checking", "handin", "magics", "program", "session", "statement"}
 
 
 class LabError(RuntimeError):
@@ -79,8 +80,8 @@ class Lab:
     def hand_in(self, answer: str, *, cells: list[str] | None = None, folder: str | Path = ".") -> None:
         """Write ``NAME-hand-in.ipynb``, read it back, and check what it defines.
 
-        The file is a notebook with the newest cell that defines each exercise and the answer in words.
-        What such a cell needs beyond the imports must stand in the same cell.
+        The file is a small notebook: the newest definition of each exercise with the helpers, imports and
+        values it uses, the last figures that ``plots.show`` put on the page, and the answer in words.
 
         Args:
             answer: your answer to the question in words.
@@ -91,22 +92,33 @@ class Lab:
             LabError: if nothing was written in words, an exercise is defined nowhere, or the file's code
                 does not run by itself; the message says which cell to mend.
         """
-        if not answer.strip():
+        if not isinstance(answer, str) or not answer.strip():
             raise LabError("the question in words has no answer yet: write it before handing in")
         history = _history() if cells is None else cells
-        imports = [line for cell in history for line in _imports(cell)]
-        newest = {name: _newest(history, name) for name in self.checks}
-        missing = [name for name, cell in newest.items() if cell is None]
+        found: dict[str, Program] = {}
+        problems: dict[str, str] = {}
+        for name in self.checks:
+            try:
+                found[name] = program_for(history, name)
+            except ProgramError as error:
+                problems[name] = str(error)
+        missing = [name for name, problem in problems.items() if problem.startswith("no cell")]
         if missing:
             raise LabError(
                 f"no cell that was run defines {', '.join(missing)}: run all cells from the top first"
             )
-        exercises = dict.fromkeys(str(cell) for cell in newest.values())
+        unwritten = [name for name, problem in problems.items() if problem == NOT_WRITTEN]
+        for name, problem in problems.items():
+            if name not in unwritten:
+                raise LabError(f"{name} cannot be handed in: {problem}")
         path = Path(folder) / f"{self.name}-hand-in.ipynb"
-        notebook = _notebook(["\n".join(dict.fromkeys(imports)), *exercises], answer)
+        code = dict.fromkeys(cell for program in found.values() for cell in program.cells)
+        notebook = handin.notebook(self.name, list(self.checks), list(code), answer)
         path.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
         passed = self._verify(path)
         print(f"Wrote {path.name}. Read back, {passed} of its {len(self.checks)} exercises pass.")
+        if unwritten:
+            print(f"Not written yet, and not in the file: {', '.join(unwritten)}.")
 
     def _verify(self, path: Path) -> int:
         """Run the file's own code by itself; the number of exercises that pass."""
@@ -116,67 +128,23 @@ class Lab:
             if cell["cell_type"] != "code":
                 continue
             try:
-                exec(compile(cell["source"], str(path), "exec"), space)
+                exec(compile(cell["source"], str(path), "exec", dont_inherit=True), space)
             except Exception as error:
                 first = cell["source"].split("\n", 1)[0]
                 raise LabError(
-                    f"the cell that begins {first!r} does not run by itself: put what it needs into the "
-                    f"same cell ({type(error).__name__}: {error})"
+                    f"the code that begins {first!r} does not run by itself: run the cell that defines what "
+                    f"it needs, then hand in again ({type(error).__name__}: {error})"
                 ) from error
-        return sum(self._try(check, space[name]) == "" for name, check in self.checks.items())
+        return sum(
+            self._try(check, space[name]) == "" for name, check in self.checks.items() if name in space
+        )
 
 
 def _history() -> list[str]:
-    """Code of the cells that were run in this notebook, oldest first."""
+    """Code of the cells that were run in this notebook, as it was typed, oldest first."""
     from IPython import get_ipython
 
     shell = get_ipython()
     if shell is None:
         raise LabError("hand in from the notebook itself: no running notebook was found")
-    return list(shell.history_manager.input_hist_parsed)
-
-
-def _parse(cell: str) -> ast.Module:
-    """The cell's syntax tree; an empty one where it is not Python."""
-    try:
-        return ast.parse(cell)
-    except SyntaxError:
-        return ast.parse("")
-
-
-def _imports(cell: str) -> list[str]:
-    """Its import statements."""
-    return [ast.unparse(node) for node in _parse(cell).body if isinstance(node, ast.Import | ast.ImportFrom)]
-
-
-def _newest(history: list[str], name: str) -> str | None:
-    """The last cell that defines ``name``, without calls such as the check beneath."""
-    for cell in reversed(history):
-        body = _parse(cell).body
-        if any(getattr(node, "name", None) == name for node in body):
-            return "\n\n".join(_source(cell, node) for node in body if not isinstance(node, ast.Expr))
-    return None
-
-
-def _source(cell: str, node: ast.stmt) -> str:
-    """A statement as it was typed, comments and decorators included."""
-    first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", []))])
-    return "\n".join(cell.split("\n")[first - 1 : node.end_lineno])
-
-
-def _notebook(code: list[str], answer: str) -> dict[str, Any]:
-    """A notebook of code cells and one text."""
-    cells: list[dict[str, Any]] = [
-        {
-            "cell_type": "code",
-            "execution_count": None,
-            "id": f"hand-in-{number}",
-            "metadata": {},
-            "outputs": [],
-            "source": source,
-        }
-        for number, source in enumerate(code)
-    ]
-    cells.append({"cell_type": "markdown", "id": "answer", "metadata": {}, "source": answer})
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+    return list(shell.history_manager.input_hist_raw)

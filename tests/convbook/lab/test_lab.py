@@ -1,10 +1,14 @@
 """The lab's checks: the solved source passes, mistakes are told apart, the file to hand in works."""
 
+import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
 
+from convbook import plots
 from convbook.lab import Lab, LabError
 from courseware.labs import student_version
 from courseware.notebooks import read
@@ -166,28 +170,80 @@ def test_unknown_labs_and_exercises_are_named():
         Lab("bottleneck").check(print)
 
 
+def cells_of(folder) -> list[dict]:
+    return json.loads((folder / "bottleneck-hand-in.ipynb").read_text())["cells"]
+
+
 def test_the_hand_in_holds_the_newest_definitions_and_runs_by_itself(tmp_path, capsys):
     lab = Lab("bottleneck")
     old = "def conv_weights(*args):\n    return 0"
     cells = [IMPORTS, "%matplotlib inline", old, *solutions().values(), "lab.check(conv_weights)"]
     lab.hand_in("Three seeds are few.", cells=cells, folder=tmp_path)
     assert "7 of its 7 exercises pass" in capsys.readouterr().out
-    written = json.loads((tmp_path / "bottleneck-hand-in.ipynb").read_text())
-    sources = [cell["source"] for cell in written["cells"]]
+    sources = [cell["source"] for cell in cells_of(tmp_path)]
     assert old not in sources and any("channels_out * kernel_size**2" in source for source in sources)
     assert not any("lab.check" in source for source in sources)
-    assert sources[-1] == "Three seeds are few."
+    assert sources[-1].endswith("\n\nThree seeds are few.")
+
+
+def test_a_hand_in_takes_helpers_from_other_cells_in_whatever_order_they_ran(tmp_path, capsys):
+    lab = Lab("bottleneck")
+    main = "%%time\ndef conv_weights(a, b, k, groups=1):\n    return share(a, groups) * b * k**2"
+    helper = "def share(n, groups):\n    return n // groups"
+    cells = [IMPORTS, main, *list(solutions().values())[1:], helper]
+    for _ in range(2):  # the second time over the first file
+        lab.hand_in("words", cells=cells, folder=tmp_path)
+        assert "7 of its 7 exercises pass" in capsys.readouterr().out
+    assert [cell["source"] for cell in cells_of(tmp_path)].count(helper) == 1
+
+
+def test_a_hand_in_without_some_exercises_says_which(tmp_path, capsys):
+    stub = "def conv_weights(a, b, k, groups=1):\n    # your code here\n    raise NotImplementedError"
+    cells = [IMPORTS, stub, *list(solutions().values())[1:]]
+    Lab("bottleneck").hand_in("words", cells=cells, folder=tmp_path)
+    printed = capsys.readouterr().out
+    assert (
+        "6 of its 7 exercises pass" in printed
+        and "Not written yet, and not in the file: conv_weights" in printed
+    )
+
+
+def test_the_hand_in_carries_the_last_figures_and_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("IPython.display.display", lambda *_, **__: None)
+    for number in range(4):
+        plots.show(plots.curves({"a": [1.0, number]}, "train_loss"), f"Curve {number}")
+    lab = Lab("bottleneck")
+    lab.hand_in("words", cells=[IMPORTS, *solutions().values()], folder=tmp_path)
+    nbformat.validate(nbformat.read(tmp_path / "bottleneck-hand-in.ipynb", as_version=4))
+    cells = cells_of(tmp_path)
+    assert "`bottleneck`" in cells[0]["source"] and all(name in cells[0]["source"] for name in lab.checks)
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert [output["data"]["text/plain"] for output in outputs] == ["Curve 1", "Curve 2", "Curve 3"]
+    for output in outputs:
+        picture = base64.b64decode(output["data"]["image/png"])
+        assert picture.startswith(b"\x89PNG") and len(picture) <= 300_000
 
 
 def test_a_hand_in_that_would_not_work_says_what_to_mend(tmp_path):
     lab = Lab("bottleneck")
     cells = [IMPORTS, *solutions().values()]
-    with pytest.raises(LabError, match="no answer yet"):
-        lab.hand_in("  ", cells=cells, folder=tmp_path)
+    for answer in ("  ", None):
+        with pytest.raises(LabError, match="no answer yet"):
+            lab.hand_in(answer, cells=cells, folder=tmp_path)
     with pytest.raises(LabError, match="defines matched_width"):
         lab.hand_in("words", cells=cells[:-1], folder=tmp_path)
-    leaning = [*cells, "class ResidualBlock(HelperFromElsewhere):\n    pass"]
+    with pytest.raises(LabError, match="run all cells from the top first"):
+        lab.hand_in("words", cells=[], folder=tmp_path)
+    leaning = [*cells, "class ResidualBlock(HelperFromElsewhere):\n    x = 1"]
     with pytest.raises(LabError, match=r"class ResidualBlock.*does not run by itself"):
         lab.hand_in("words", cells=leaning, folder=tmp_path)
     with pytest.raises(LabError, match="from the notebook itself"):
         lab.hand_in("words", folder=tmp_path)
+
+
+def test_the_running_notebooks_own_cells_are_handed_in(tmp_path, monkeypatch, capsys):
+    typed = [IMPORTS, *solutions().values(), "%%time\ndef matched_width(c):\n    return 0"]
+    history = SimpleNamespace(input_hist_raw=["", *typed])
+    monkeypatch.setattr("IPython.get_ipython", lambda: SimpleNamespace(history_manager=history))
+    Lab("bottleneck").hand_in("words", folder=tmp_path)
+    assert "6 of its 7 exercises pass" in capsys.readouterr().out  # the newest one, within %%time
