@@ -13,8 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from courseware.notebooks import write_atomic
-
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -57,12 +55,18 @@ def count(how_many: int, what: str) -> str:
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Write a page, at once and whole; a page that would not change is left alone."""
+    """Write a page, whole or not at all; one that would not change is left alone.
+
+    Hundreds are written at once, so none is waited for until it is on the disk: results make them again.
+    """
     page = _environment().get_template(template).render(values).encode()
     with suppress(FileNotFoundError):
         if path.read_bytes() == page:
             return
-    write_atomic(path, page)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".part")
+    draft.write_bytes(page)
+    draft.replace(path)
 
 
 @cache
