@@ -59,6 +59,8 @@ class Statement:
                 yield from (node.module or "").split(".")
             elif isinstance(node, ast.alias):
                 yield from node.name.split(".")
+            elif isinstance(node, ast.keyword) and node.arg:
+                yield f"{node.arg}="
 
 
 def first_line(node: ast.stmt) -> int:
