@@ -1,0 +1,1 @@
+"""The part of the course that is visible inside the sandbox, there as the top-level package `inside`."""
