@@ -1,8 +1,8 @@
 """Where students' code runs: a warm process behind walls, which forks a jail for each run.
 
-The zygote (`inside/zygote.py`) is started once; for each run it forks a supervisor, which forks the jail, calls the
-driver there, bounds what it uses and ends whatever it started. Nothing that runs in a jail reaches the
-zygote, the course, another run or the network. What a jail answers is still the student's word: judge it.
+The zygote (`inside/zygote.py`) is started once; for each run it forks a supervisor, which forks the jail,
+bounds what it uses and ends whatever it started. Nothing that runs in a jail reaches the zygote, the course,
+another run or the network. What a jail answers is still the student's word: judge it.
 """
 
 import itertools
@@ -48,8 +48,8 @@ class Outcome:
 class Sandbox:
     """A zygote behind walls; a context manager. One run at a time.
 
-    If the zygote is lost, the next run starts another. It ends with the thread that started it, so open and use a
-    sandbox in one thread.
+    If the zygote is lost, another is started. It ends with the thread that started it, so open and
+    use a sandbox in one thread.
     """
 
     def __init__(self, command: Callable[[], walls.Command]) -> None:
@@ -72,7 +72,7 @@ class Sandbox:
             SandboxError: if the jail cannot be built; whatever the student's code does is an outcome.
         """
         limits = limits or Limits()
-        for last in (False, True):
+        for last in (False, True):  # a sandbox may be lost to something else than what ran in it
             if self._process is None or self._process.poll() is not None:
                 self.close()
                 self._start()
@@ -84,7 +84,9 @@ class Sandbox:
                 return Outcome("time", b"", "", time.monotonic() - started, "did not end when it was told to")
             except (OSError, EOFError, ValueError, KeyError, TypeError):
                 self.close()
-                return Outcome("died", b"", "", time.monotonic() - started, "the sandbox ended with it")
+                if last:
+                    return Outcome("died", b"", "", time.monotonic() - started, "the sandbox ended with it")
+                continue
             except BaseException:
                 self.close()  # else the next run would read this one's answer
                 raise
@@ -138,7 +140,7 @@ class Sandbox:
         except (OSError, EOFError, ValueError, KeyError) as error:
             said = self._last_words() or str(error)
             self.close()
-            advice = f": {FORBIDDEN}" if said.startswith("bwrap: ") or "JailError" in said else ""
+            advice = f": {FORBIDDEN}" if said.startswith("bwrap: ") or "unshare" in said else ""
             raise SandboxError(f"the sandbox does not start ({said}){advice}") from error
         except BaseException:
             self.close()

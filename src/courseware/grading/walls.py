@@ -60,8 +60,8 @@ def bubblewrap(zygote: Zygote, hide: Sequence[Path], number: int) -> Command:
     program = shutil.which("bwrap")
     if program is None:
         raise SandboxError(
-            "bubblewrap is missing: apt-get install bubblewrap (or your system's package of that name), or use "
-            "--sandbox container"
+            "bubblewrap is missing: apt-get install bubblewrap (or your system's package of that name), "
+            "or use --sandbox container"
         )
     root = os.getuid() == 0
     mounts, path = _visible(zygote)
@@ -100,9 +100,9 @@ def bubblewrap(zygote: Zygote, hide: Sequence[Path], number: int) -> Command:
 def container(zygote: Zygote, hide: Sequence[Path], number: int) -> Command:
     """Return the command for Podman or Docker.
 
-    The image, `$CONVBOOK_GRADING_IMAGE` or else `convbook-grading`, holds `python3` and what the course is built on
-    (torch, papermill, ...: `pip install -r requirements.lock`), but not the course itself; convbook and `inside`
-    are lent to it. `hide` is covered as far as it lies in those two.
+    The image, `$CONVBOOK_GRADING_IMAGE` or else `convbook-grading`, holds `python3` and what the course is
+    built on (torch, papermill, ...: `pip install -r requirements.lock`), but not the course itself: convbook
+    and `inside` are lent to it. `hide` is covered as far as it lies in those two.
     """
     program = shutil.which("podman") or shutil.which("docker")
     if program is None:
@@ -197,7 +197,7 @@ def _standard_library() -> list[Path]:
 
 
 def _interpreter() -> str:
-    """Return the interpreter itself: links to it, and a virtual environment's, lead through folders left out."""
+    """Return the interpreter itself: the links to it lead through folders that are left out."""
     return str(Path(sys.executable).resolve())
 
 

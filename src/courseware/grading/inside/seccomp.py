@@ -1,8 +1,9 @@
 """The system calls that the jail refuses: a filter in the kernel's classic BPF, written by hand.
 
-Most of what a program may ask of a kernel is left: the namespaces, the user and the limits bound it. Refused is
-what reaches other processes, mounts or namespaces, what hides memory from those who watch, every socket that is
-not a local one, and corners of the kernel that numerical code has no use for and that were broken before.
+Most of what a program may ask of a kernel is left: the namespaces, the user and the limits bound it. Refused
+is what reaches other processes, mounts or namespaces, what hides memory from those who watch, every socket
+that is not a local one, and corners of the kernel that numerical code has no use for and that were broken
+before.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """The warm process of a sandbox: it has imported what is slow to import, and forks a jail for each run.
 
-It never reads what it is asked to run: a supervisor of each run does, so that nothing of one student's program
-stays in the memory that the next one's process begins with.
+It never reads what it is asked to run: a supervisor of each run does, so that nothing of one student's
+program stays in the memory that the next one's process begins with.
 """
 
 import gc
@@ -35,8 +35,9 @@ def main() -> None:
     plan, weak = _find_plan(order["kind"], order["user"])
     gc.collect()
     gc.freeze()  # else the collector of each jail would copy all these pages
-    threads = processes.threads()
-    frames.send_reply(replies, weak=weak, threads=threads)
+    if (threads := processes.threads()) != 1:
+        weak.append(f"{threads} threads were running before the first fork, which may make a run hang")
+    frames.send_reply(replies, weak=weak)
     while length := _next_length():
         supervisor = os.fork()
         if supervisor == 0:
