@@ -72,7 +72,7 @@ def bubblewrap(zygote: Zygote, hide: Sequence[Path], number: int) -> Command:
     arguments += ["--cap-drop", "ALL"]
     for name in CAPABILITIES:
         arguments += ["--cap-add", f"CAP_{name}"]
-    targets = [SCRATCH, *(target for _, target in mounts), *SETTINGS]
+    targets = [*(target for _, target in mounts), *SETTINGS]
     for folder in sorted({str(parent) for target in targets for parent in Path(target).parents} - {"/"}):
         arguments += ["--perms", "0755", "--dir", folder]  # else made for root alone
     for link in SYSTEM_LINKS:
@@ -84,7 +84,8 @@ def bubblewrap(zygote: Zygote, hide: Sequence[Path], number: int) -> Command:
         arguments += ["--ro-bind-try", setting, setting]
     for source, target in mounts:
         arguments += ["--ro-bind", source, target]
-    arguments += ["--dev", "/dev", "--proc", "/proc", "--dir", SCRATCH]
+    # What imports leave in the scratch folder is covered by a jail's own.
+    arguments += ["--dev", "/dev", "--proc", "/proc", "--tmpfs", SCRATCH]
     if not any(target.startswith("/tmp/") for _, target in mounts):
         arguments += ["--symlink", SCRATCH.lstrip("/"), "/tmp"]
     for covered in [HERE.parent, *hide]:

@@ -231,10 +231,7 @@ def test_it_has_no_rights(box):
     assert {status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert (status["NoNewPrivs"], status["Seccomp"], status["Threads"]) == ("1", "2", "1")
     assert "0" not in status["Uid"].split()
-    assert refused(box, ["import os; os.setuid(0)", "import os; os.chroot('/scratch')"]) == {
-        "import os; os.setuid(0)": "PermissionError",
-        "import os; os.chroot('/scratch')": "PermissionError",
-    }
+    assert None not in refused(box, ["import os; os.setuid(0)", "import os; os.chroot('/scratch')"]).values()
 
 
 # What it may not do
@@ -508,6 +505,17 @@ def test_a_missing_bubblewrap_is_one_line(monkeypatch, tmp_path):
         open_sandbox("container")
     with pytest.raises(SandboxError, match="no sandbox is called 'firejail': choose one of bubblewrap, "):
         open_sandbox("firejail")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is for Linux")
+def test_these_tests_are_not_skipped_where_bubblewrap_is_promised(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CI_REQUIRE_BWRAP", "1")
+    with pytest.raises(pytest.fail.Exception, match="bwrap is missing"):
+        bubblewrap_works()
+    monkeypatch.delenv("CI_REQUIRE_BWRAP")
+    with pytest.raises(pytest.skip.Exception, match="apt-get install bubblewrap"):
+        bubblewrap_works()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bubblewrap is for Linux")

@@ -70,7 +70,8 @@ def _keep_only(fds: list[int]) -> None:
 def _enter(limits: Limits, plan: Plan, scratch: str) -> None:
     inherited = _data_size()
     os.setsid()
-    Path("/proc/self/oom_score_adj").write_text("1000")  # should memory run out, this is what has to go
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # should memory run out, this has to go first
     if plan.namespaces:
         kernel.call(
             "unshare",

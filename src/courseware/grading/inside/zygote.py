@@ -27,7 +27,7 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     replies = os.dup(1)
     os.dup2(2, 1)  # what an import may print is no reply
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     for name in order["warm"]:
         importlib.import_module(name)
