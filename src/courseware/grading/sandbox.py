@@ -23,8 +23,8 @@ from .walls import SandboxError, Zygote
 
 __all__ = ["Limits", "Outcome", "Sandbox", "SandboxError", "open_sandbox"]
 
-STARTING = 120.0  # seconds: torch may have to be read from a cold disk
-GRACE = 45.0  # what a supervisor may need beyond the time of a run, before the sandbox itself is given up
+STARTING = 300.0  # seconds: torch from a cold disk, on a busy machine; an end is noticed at once
+GRACE = 150.0  # what a supervisor may need beyond the time of a run, before the sandbox itself is given up
 KINDS = {"bubblewrap": walls.bubblewrap, "container": walls.container, "NONE": walls.nothing}
 FORBIDDEN = (
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, on Ubuntu "

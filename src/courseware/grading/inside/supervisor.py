@@ -15,7 +15,7 @@ from .frames import Limits
 from .jail import Driver, Plan
 
 TICK = 0.05
-BUILDING = 20.0  # seconds for the walls to stand
+BUILDING = 60.0  # seconds for the walls to stand, or for the killed to be gone, on a busy machine
 CHUNK = 1 << 18
 
 
