@@ -5,7 +5,6 @@ import time
 from typing import TYPE_CHECKING
 
 from convbook.lab.program import Program, ProgramError, program_for
-
 from courseware.grading.assignment import Assignment, Draw, Exercise
 from courseware.grading.inside import wire
 from courseware.grading.reading import Reading, read_submission

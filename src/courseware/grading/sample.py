@@ -23,9 +23,9 @@ class SampleError(CourseError):
 def write_class(lab: Path, folder: Path, students: int = 12) -> list[Path]:
     """Write the hand-ins of invented students into `folder/submissions`, and `folder/roster.csv`.
 
-    The files are named as Canvas names its downloads. The first student solved everything; the others made the
-    lab's planted mistakes, more and more of them. The last three handed in the untouched lab, a file that is no
-    notebook, and nothing at all.
+    The files are named as Canvas names its downloads. The first student solved everything; the others made
+    the lab's planted mistakes, more and more of them. The last three handed in the untouched lab, a file that
+    is no notebook, and nothing at all.
 
     Raises:
         SampleError: if the folder holds something already, or the number of students is out of range.

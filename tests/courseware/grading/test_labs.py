@@ -6,13 +6,13 @@ import pkgutil
 from pathlib import Path
 
 import pytest
-from courseware.grading.sandbox import open_sandbox
-from courseware.grading.submissions import Submission
 
 from courseware.grading import assignments
 from courseware.grading.assignment import TOTAL, find_assignment
 from courseware.grading.attempt import grade_submission
 from courseware.grading.sample import handed_in
+from courseware.grading.sandbox import open_sandbox
+from courseware.grading.submissions import Submission
 from courseware.labs import student_version
 from courseware.notebooks import dumps, find_root, read
 
