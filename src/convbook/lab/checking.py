@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 Check = Callable[[Callable], None]
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
+LOOKUPS = {"getattr", "eval", "exec", "compile", "__import__", "importlib", "vars", "globals", "locals"}
 
 
 class CheckFailed(Exception):
@@ -47,17 +48,17 @@ def require_module(value: object, what: str) -> nn.Module:
 
 
 def require_without(function: Callable, names: Iterable[str]) -> None:
-    """Raise CheckFailed if the code of a function names one of these, whatever for."""
+    """Raise CheckFailed if the code of a function uses one of these names, or looks names up as text."""
     code = getattr(function, "__code__", None)
     used = _names(code) if isinstance(code, CodeType) else set()
-    found = sorted(used & set(names))
-    require(not found, f"write it yourself, without the name {', '.join(found)}")
+    found = sorted(used & (set(names) | LOOKUPS))
+    require(not found, f"write it yourself, without {', '.join(found)}")
 
 
 def _names(code: CodeType) -> set[str]:
-    """Names and attributes that a function uses, with those of the functions inside it."""
+    """Global names and attributes that a function uses, with those of the functions inside it."""
     inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
-    return {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}.union(*inner)
+    return set(code.co_names).union(*inner)
 
 
 def parts(module: nn.Module, kind: type[ModuleType]) -> list[ModuleType]:
