@@ -40,6 +40,11 @@ def require_close(value: Tensor, expected: Tensor, hint: str, tolerance: float =
     require(gap <= tolerance * scale, f"{hint} (largest difference {gap:.3g})")
 
 
+def is_close(value: Tensor, expected: Tensor) -> bool:
+    """Whether both agree up to rounding: to recognise a mistake, for instance."""
+    return torch.allclose(value.detach().to(expected), expected, rtol=1e-4, atol=1e-4)
+
+
 def require_module(value: object, what: str) -> nn.Module:
     """``value``, if it is a module."""
     require(isinstance(value, nn.Module), f"{what} should be an nn.Module, not {type(value).__name__}")

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from convbook.lab.checking import (
     Check,
+    is_close,
     kernels,
     parts,
     require,
@@ -73,17 +74,17 @@ def conv_by_hand(function: Callable) -> None:
         expected = F.conv2d(x, weight, bias, stride, padding)
         y = function(x, weight, bias, stride, padding)
         y = require_tensor(y, tuple(expected.shape), f"With {case} the result")
-        if _equal(y, expected):
+        if is_close(y, expected):
             continue
         plain = expected - bias.view(1, -1, 1, 1)
-        require(not _equal(y, plain), f"with {case} only the bias is missing: one for each output map")
+        require(not is_close(y, plain), f"with {case} only the bias is missing: one for each output map")
         mirrored = F.conv2d(x, weight.flip(2, 3), bias, stride, padding)
         require(
-            not _equal(y, mirrored),
+            not is_close(y, mirrored),
             "your kernel is mirrored: the window's first pixel meets its first weight",
         )
         turned = F.conv2d(x, weight.mT, bias, stride, padding)
-        require(not _equal(y, turned), "rows and columns of the kernel are exchanged")
+        require(not is_close(y, turned), "rows and columns of the kernel are exchanged")
         require_close(y, expected, f"with {case} the numbers differ: which pixels does each weight meet?")
 
 
@@ -100,7 +101,7 @@ def max_pool(function: Callable) -> None:
             expected = F.max_pool2d(images, kernel, stride)
             y = function(images, kernel, stride)
             y = require_tensor(y, tuple(expected.shape), f"With {case} the result")
-            zero = expected.min() < 0 and _equal(y, expected.clamp(min=0))
+            zero = expected.min() < 0 and is_close(y, expected.clamp(min=0))
             require(not zero, "where all values are negative, so is the largest: what do you start from?")
             require_close(y, expected, f"with {case} these are not the largest values in each window")
 
@@ -115,11 +116,11 @@ def subsample(function: Callable) -> None:
         bool((y.abs() <= 1.7159).all()), "squashed values lie between -1.7159 and 1.7159; yours go beyond"
     )
     require(
-        not _equal(y, 1.7159 * torch.tanh(2 / 3 * (each * mean + shift))),
+        not is_close(y, 1.7159 * torch.tanh(2 / 3 * (each * mean + shift))),
         "the four inputs are added, not averaged",
     )
     require(
-        not _equal(y, torch.tanh(4 * each * mean + shift)),
+        not is_close(y, torch.tanh(4 * each * mean + shift)),
         "the squashing is not a plain tanh: it has two constants",
     )
     hint = "the numbers differ: sum of four, times the coefficient, plus the bias, and only then squashed"
@@ -133,10 +134,10 @@ def gradient_for_weight(function: Callable) -> None:
         expected, _, upstream = _gradients(x, weight, stride, padding)
         answer = function(x, upstream, weight.shape[-1], stride, padding)
         answer = require_tensor(answer, tuple(expected.shape), f"With {case} the result")
-        if _equal(answer, expected):
+        if is_close(answer, expected):
             continue
         require(
-            not _equal(answer, expected / len(x)),
+            not is_close(answer, expected / len(x)),
             "add over the images, do not average: the loss has divided by their number already",
         )
         hint = f"with {case} the numbers differ: which pixel was each weight multiplied with, at each place?"
@@ -215,10 +216,6 @@ def lenet5(make: Callable) -> None:
 
 def _numbers(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _equal(value: Tensor, expected: Tensor) -> bool:
-    return torch.allclose(value.detach().to(expected), expected, rtol=1e-4, atol=1e-4)
 
 
 def _layers() -> list[tuple[Tensor, Tensor, int, int, str]]:
