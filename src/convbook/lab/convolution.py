@@ -185,27 +185,28 @@ def lenet5(make: Callable) -> None:
     for channels, classes in [(1, 10), (3, 7)]:
         call = f"LeNet5({channels}, {classes})"
         network = require_module(make(channels, classes), call).eval()
-        convs, linears = parts(network, nn.Conv2d), parts(network, nn.Linear)
+        linears = parts(network, nn.Linear)
+        layers: list[nn.Conv2d | nn.Linear] = [*parts(network, nn.Conv2d), *linears]
         require(
             kernels(network) == [(5, 5), (5, 5)],
             f"{call} has two 5x5 convolutions; found kernels {kernels(network)}",
         )
         require(len(linears) == 3, f"{call} has three linear layers; found {len(linears)}")
-        unbiased = any(layer.bias is None for layer in [*convs, *linears])
+        unbiased = any(layer.bias is None for layer in layers)
         require(not unbiased, f"{call}: every convolution and linear layer has a bias")
         wanted = [
             torch.Size(s) for s in ((6, channels, 5, 5), (16, 6, 5, 5), (120, 400), (84, 120), (classes, 84))
         ]
-        found = [layer.weight.shape for layer in [*convs, *linears]]
-        for layer, shape in zip([*convs, *linears], wanted, strict=True):
+        found = [layer.weight.shape for layer in layers]
+        for layer, shape in zip(layers, wanted, strict=True):
             require(
                 shape in found,
                 f"{call}: {layer} does not fit the table: follow the shapes from (N, {channels}, 32, 32) on",
             )
         x = _numbers(2, channels, 32, 32)
         y = require_tensor(network(x), (2, classes), f"{call}'s result")
-        layers = {layer.weight.shape: layer for layer in [*convs, *linears]}
-        first, second, *rest = (layers[shape] for shape in wanted)
+        by_shape = {layer.weight.shape: layer for layer in layers}
+        first, second, *rest = (by_shape[shape] for shape in wanted)
         expected = F.max_pool2d(F.relu(first(x)), 2)
         expected = F.max_pool2d(F.relu(second(expected)), 2).flatten(1)
         for layer in rest[:-1]:
