@@ -1,6 +1,7 @@
 """What the checks of all labs share: a failure that helps, and looks into a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import CodeType
 from typing import TypeVar
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 Check = Callable[[Callable], None]
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
+LOOKUPS = {"getattr", "eval", "exec", "compile", "__import__", "importlib", "vars", "globals", "locals"}
 
 
 class CheckFailed(Exception):
@@ -38,11 +40,30 @@ def require_close(value: Tensor, expected: Tensor, hint: str, tolerance: float =
     require(gap <= tolerance * scale, f"{hint} (largest difference {gap:.3g})")
 
 
+def is_close(value: Tensor, expected: Tensor) -> bool:
+    """Whether both agree up to rounding: to recognise a mistake, for instance."""
+    return torch.allclose(value.detach().to(expected), expected, rtol=1e-4, atol=1e-4)
+
+
 def require_module(value: object, what: str) -> nn.Module:
     """``value``, if it is a module."""
     require(isinstance(value, nn.Module), f"{what} should be an nn.Module, not {type(value).__name__}")
     assert isinstance(value, nn.Module)
     return value
+
+
+def require_without(function: Callable, names: Iterable[str]) -> None:
+    """Raise CheckFailed if the code of a function uses one of these names, or looks names up as text."""
+    code = getattr(function, "__code__", None)
+    used = _names(code) if isinstance(code, CodeType) else set()
+    found = sorted(used & (set(names) | LOOKUPS))
+    require(not found, f"write it yourself, without {', '.join(found)}")
+
+
+def _names(code: CodeType) -> set[str]:
+    """Global names and attributes that a function uses, with those of the functions inside it."""
+    inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def parts(module: nn.Module, kind: type[ModuleType]) -> list[ModuleType]:
