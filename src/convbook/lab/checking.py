@@ -1,6 +1,7 @@
 """What the checks of all labs share: a failure that helps, and looks into a network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import CodeType
 from typing import TypeVar
 
 import torch
@@ -43,6 +44,20 @@ def require_module(value: object, what: str) -> nn.Module:
     require(isinstance(value, nn.Module), f"{what} should be an nn.Module, not {type(value).__name__}")
     assert isinstance(value, nn.Module)
     return value
+
+
+def require_without(function: Callable, names: Iterable[str]) -> None:
+    """Raise CheckFailed if the code of a function names one of these, whatever for."""
+    code = getattr(function, "__code__", None)
+    used = _names(code) if isinstance(code, CodeType) else set()
+    found = sorted(used & set(names))
+    require(not found, f"write it yourself, without the name {', '.join(found)}")
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names and attributes that a function uses, with those of the functions inside it."""
+    inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
+    return {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}.union(*inner)
 
 
 def parts(module: nn.Module, kind: type[ModuleType]) -> list[ModuleType]:

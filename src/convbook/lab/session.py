@@ -14,7 +14,7 @@ from typing import Any
 import convbook.lab
 from convbook.lab.checking import Check, CheckFailed
 
-NOT_LABS = {"checking", "session"}
+NOT_LABS = {"checking", "race", "session"}
 
 
 class LabError(RuntimeError):
