@@ -16,6 +16,7 @@ from convbook.lab.checking import (
     require_close,
     require_module,
     require_tensor,
+    require_traceable,
     require_without,
     unsettle,
 )
@@ -123,6 +124,7 @@ def budget_net(make: Callable) -> None:
     network = require_module(make(), "BudgetNet()")
     problem = race.over_budget(network)
     require(not problem, problem)
+    require_traceable(network, "BudgetNet()")
     accuracy = race.race(network)
     share = race.share(accuracy)
     require(

@@ -5,7 +5,7 @@ from types import CodeType
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 Check = Callable[[Callable], None]
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
@@ -88,3 +88,19 @@ def silence(module: nn.Module) -> nn.Module:
         nn.init.zeros_(norm.weight)
         nn.init.zeros_(norm.bias)
     return module.eval()
+
+
+def require_traceable(network: nn.Module, what: str) -> None:
+    """Raise CheckFailed unless the network is a fixed list of steps on the layers of PyTorch.
+
+    A network to be judged by what it learns is handed over as such a list.
+    """
+    try:
+        steps = fx.Tracer().trace(network).nodes
+    except Exception as error:
+        raise CheckFailed(
+            f"{what}: forward must do the same steps for all images, whatever their values "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    loose = [str(step.target) for step in steps if step.op == "get_attr"]
+    require(not loose, f"{what}: {', '.join(loose)} is no part of a layer: use layers of torch.nn")

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from convbook.lab.checking import (
     Check,
-    parts,
     require,
     require_close,
     require_module,
     require_tensor,
+    require_traceable,
     require_without,
     unsettle,
 )
@@ -179,7 +179,7 @@ def student(make: Callable) -> None:
         require(
             count < LIMIT, f"Student({channels}) has {count:,} parameters; fewer than {LIMIT:,} are allowed"
         )
-        require(bool(parts(network, nn.Module)[1:]), f"Student({channels}) has no layers")
+        require_traceable(network, f"Student({channels})")
         x = _normal(2, channels, 32, 32, seed=9)
         require_tensor(network.eval()(x), (2, 10), f"Student({channels})'s answer to two images")
 

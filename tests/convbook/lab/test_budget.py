@@ -22,7 +22,12 @@ MISTAKES = {
         "channels_in * channels_out",
         "small filter",
     ),
-    "one side of the map for its area": ("separable_cost", "weights * size**2", "weights * size", "how often"),
+    "one side of the map for its area": (
+        "separable_cost",
+        "weights * size**2",
+        "weights * size",
+        "how often",
+    ),
     "a list of floats": ("separable_cost", "weights, weights", "weights / 1, weights", "two ints"),
     "one channel too many": ("affordable_width", "return width", "return width + 1", "too wide"),
     "one channel too few": ("affordable_width", "return width", "return width - 1", "too narrow"),
@@ -182,6 +187,7 @@ def test_the_ladder_rises_and_ends_with_all_points():
 @pytest.fixture
 def short(monkeypatch):
     monkeypatch.setattr(race, "TRAINED_ON", 64)
+    monkeypatch.setattr(race, "HELD_OUT", 20)
     monkeypatch.setattr(race, "EPOCHS", 1)
     race._training_images.cache_clear()
     race._trained.clear()
@@ -209,6 +215,15 @@ def test_only_the_last_few_networks_are_remembered_and_no_two_are_confused(short
         race.race(Pooled(width=width))
     assert [network[0].out_channels for network in trained] == [4, 8, 5, 6, 7, 4]
     assert len(race._trained) == race.REMEMBERED
+
+
+def test_a_network_that_decides_by_its_values_is_refused():
+    class Deciding(Pooled):
+        def forward(self, x):
+            return super().forward(x) if x.mean() > 0 else super().forward(-x)
+
+    with pytest.raises(CheckFailed, match="the same steps for all images"):
+        Lab("budget").checks["BudgetNet"](Deciding)
 
 
 def test_a_network_that_learns_too_little_is_told_what_it_would_earn(monkeypatch):
