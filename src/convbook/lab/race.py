@@ -45,8 +45,9 @@ def race(network: nn.Module, seed: int = 0) -> float:
         torch.manual_seed(SEED)
         racer = copy.deepcopy(network).cpu().train()
         for layer in racer.modules():
-            if hasattr(layer, "reset_parameters"):
-                layer.reset_parameters()
+            reset = getattr(layer, "reset_parameters", None)
+            if callable(reset):
+                reset()
         first = copy.deepcopy(racer)(images.float_images(slice(0, 8))).detach()
         key = (repr(network), first.numpy().tobytes())
         if key in _trained:
