@@ -5,7 +5,7 @@ from types import CodeType
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 Check = Callable[[Callable], None]
 ModuleType = TypeVar("ModuleType", bound=nn.Module)
@@ -53,6 +53,7 @@ def require_module(value: object, what: str) -> nn.Module:
 
 
 def require_without(function: Callable, names: Iterable[str]) -> None:
+<<<<<<< HEAD
     """Raise CheckFailed if the code of a function uses one of these names, or looks names up as text."""
     code = getattr(function, "__code__", None)
     used = _names(code) if isinstance(code, CodeType) else set()
@@ -64,6 +65,19 @@ def _names(code: CodeType) -> set[str]:
     """Global names and attributes that a function uses, with those of the functions inside it."""
     inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
     return set(code.co_names).union(*inner)
+=======
+    """Raise CheckFailed if the code of a function names one of these, whatever for."""
+    code = getattr(function, "__code__", None)
+    used = _names(code) if isinstance(code, CodeType) else set()
+    found = sorted(used & set(names))
+    require(not found, f"write it yourself, without the name {', '.join(found)}")
+
+
+def _names(code: CodeType) -> set[str]:
+    """Names and attributes that a function uses, with those of the functions inside it."""
+    inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
+    return {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}.union(*inner)
+>>>>>>> g4-labsb
 
 
 def parts(module: nn.Module, kind: type[ModuleType]) -> list[ModuleType]:
@@ -94,3 +108,19 @@ def silence(module: nn.Module) -> nn.Module:
         nn.init.zeros_(norm.weight)
         nn.init.zeros_(norm.bias)
     return module.eval()
+
+
+def require_traceable(network: nn.Module, what: str) -> None:
+    """Raise CheckFailed unless the network is a fixed list of steps on the layers of PyTorch.
+
+    A network to be judged by what it learns is handed over as such a list.
+    """
+    try:
+        steps = fx.Tracer().trace(network).nodes
+    except Exception as error:
+        raise CheckFailed(
+            f"{what}: forward must do the same steps for all images, whatever their values "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    loose = [str(step.target) for step in steps if step.op == "get_attr"]
+    require(not loose, f"{what}: {', '.join(loose)} is no part of a layer: use layers of torch.nn")
