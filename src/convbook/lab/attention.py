@@ -26,21 +26,14 @@ HELD = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)  # the layers that these exercises
 def squeeze_excite(function: Callable) -> None:
     """A channel gate in tensor operations."""
     for n, channels, hidden, side in [(2, 6, 3, 5), (3, 8, 2, 4), (1, 4, 4, 7)]:
-        x, w1, b1, w2, b2 = (
-            _normal(*shape)
-            for shape in (
-                (n, channels, side, side + 1),
-                (hidden, channels),
-                (hidden,),
-                (channels, hidden),
-                (channels,),
-            )
-        )
-        y = require_tensor(function(x.clone(), w1, b1, w2, b2), tuple(x.shape), "The result")
+        x = _normal(n, channels, side, side + 1)
+        first = (_normal(hidden, channels), _normal(hidden))
+        second = (_normal(channels, hidden), _normal(channels))
+        y = require_tensor(function(x.clone(), *first, *second), tuple(x.shape), "The result")
         _require_gates(y, x)
         require_close(
             y,
-            x * _gates(x.mean(dim=(2, 3)), (w1, b1), (w2, b2))[:, :, None, None],
+            _gated(x, _excite(x.mean(dim=(2, 3)), first, second)),
             "the gates differ: the mean of each channel, first matrix and bias, ReLU, second matrix and "
             "bias, sigmoid",
         )
@@ -76,7 +69,7 @@ def squeeze_excite_module(make: Callable) -> None:
         _require_gates(y, x)
         require_close(
             y,
-            x * _gates(x.mean(dim=(2, 3)), first, second)[:, :, None, None],
+            _gated(x, _excite(x.mean(dim=(2, 3)), first, second)),
             f"{call}: the gates differ: mean of each channel, narrow layer, ReLU, wide layer, sigmoid",
         )
 
@@ -86,27 +79,23 @@ def channel_gate(make: Callable) -> None:
     for channels, reduction in [(8, 2), (12, 4)]:
         call = f"ChannelGate({channels}, {reduction})"
         module = require_module(make(channels, reduction), call)
-        require(
-            len(_dense(module)) <= 2,
-            f"{call} has {len(_dense(module))} layers with weights: the same two read the means and the maxima",
-        )
+        layers = len(_dense(module))
+        require(layers <= 2, f"{call} has {layers} layers: the same two read the means and the maxima")
         first, second = _excitation(module, channels, channels // reduction, call)
         _require_only(module, 2, call)
         x = _normal(2, channels, 5, 6)
         y = require_tensor(unsettle(module)(x.clone()), tuple(x.shape), f"{call}'s result")
-        _require_gates(y, x)
-        mean, high = (_logits(each, first, second) for each in (x.mean(dim=(2, 3)), x.amax(dim=(2, 3))))
-        late = x * (torch.sigmoid(mean) + torch.sigmoid(high))[:, :, None, None]
+        mean, high = (_excite(each, first, second) for each in (x.mean(dim=(2, 3)), x.amax(dim=(2, 3))))
+        late = x * (mean.sigmoid() + high.sigmoid())[:, :, None, None]
         require(
             not torch.allclose(y, late, atol=1e-4), f"{call}: add first, then take one sigmoid of the sum"
         )
-        alone = any(
-            torch.allclose(y, x * torch.sigmoid(z)[:, :, None, None], atol=1e-4) for z in (mean, high)
-        )
+        _require_gates(y, x)
+        alone = any(torch.allclose(y, _gated(x, z), atol=1e-4) for z in (mean, high))
         require(not alone, f"{call}: only one of the two descriptions, mean and maximum, is used")
         require_close(
             y,
-            x * torch.sigmoid(mean + high)[:, :, None, None],
+            _gated(x, mean + high),
             f"{call}: the gates differ: both descriptions go through both layers, biases included, and are "
             "added before the sigmoid",
         )
@@ -123,9 +112,7 @@ def spatial_gate(make: Callable) -> None:
             f"{call} has one convolution of that kernel size; found kernels {kernels(module)}",
         )
         ends = (convs[0].in_channels, convs[0].out_channels)
-        require(
-            ends == (2, 1), f"{call}: its convolution turns a mean and a maximum into one gate, not {ends}"
-        )
+        require(ends == (2, 1), f"{call}: its convolution makes one gate of two maps; it goes from {ends}")
         require(convs[0].bias is None, f"{call}: the convolution has no bias here")
         _require_only(module, 1, call)
         x = _normal(2, 5, 9, 8)
@@ -141,14 +128,9 @@ def spatial_gate(make: Callable) -> None:
             f"{call}: all channels of a position share one gate; over which dimension do you average?",
             tolerance=1e-3,
         )
-        mean, high = x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)
-        weight, middle = convs[0].weight, kernel_size // 2
-        swapped = x * torch.sigmoid(F.conv2d(torch.cat([high, mean], dim=1), weight, padding=middle))
-        require(
-            not torch.allclose(y, swapped, atol=1e-4), f"{call}: stack the mean first, the maximum second"
-        )
-        expected = x * torch.sigmoid(F.conv2d(torch.cat([mean, high], dim=1), weight, padding=middle))
-        require_close(y, expected, f"{call}: the gates differ: mean, maximum, convolution, sigmoid")
+        described = torch.stack([x.mean(dim=1), x.amax(dim=1)], dim=1)
+        expected = x * torch.sigmoid(F.conv2d(described, convs[0].weight, padding=kernel_size // 2))
+        require_close(y, expected, f"{call}: the gates differ: mean, then maximum; convolution; sigmoid")
 
 
 def gated_block(make: Callable) -> None:
@@ -159,10 +141,8 @@ def gated_block(make: Callable) -> None:
     norms = parts(block, nn.BatchNorm2d)
     require(len(big) == 2, f"{call} has two 3x3 convolutions; found kernels {kernels(block)}")
     require(len(norms) == 2, f"{call}: each 3x3 convolution is followed by a batch norm of its own")
-    require(
-        all(conv.bias is None for conv in big),
-        f"{call}: a batch norm takes the bias before it away: bias=False",
-    )
+    biased = any(conv.bias is not None for conv in big)
+    require(not biased, f"{call}: the batch norm after a convolution takes its bias away: pass bias=False")
     first, second = _excitation(block, 8, 4, call)
     _require_only(block, 6, call)
     x = _normal(2, 8, 6, 7)
@@ -172,7 +152,7 @@ def gated_block(make: Callable) -> None:
         return torch.allclose(y, value, atol=1e-4)
 
     def gated(z: Tensor) -> Tensor:
-        return z * _gates(z.mean(dim=(2, 3)), first, second)[:, :, None, None]
+        return _gated(z, _excite(z.mean(dim=(2, 3)), first, second))
 
     branches = [
         norm_b(conv_b(F.relu(norm_a(conv_a(x)))))
@@ -186,10 +166,8 @@ def gated_block(make: Callable) -> None:
     require(not any(close(F.relu(gated(z))) for z in branches), f"{call}: the input is never added")
     late = any(close(F.relu(gated(x + z))) or close(gated(F.relu(x + z))) for z in branches)
     require(not late, f"{call}: the shortcut passes the gate too; it should stay free")
-    require(
-        False,
-        f"{call}: the numbers differ: conv, norm, ReLU, conv, norm, gate; then the sum, then the last ReLU",
-    )
+    order = "conv, norm, ReLU, conv, norm, gate; then the sum, then the last ReLU"
+    require(False, f"{call}: the numbers differ: {order}. What does the gate look at?")
 
 
 def paired_interval(function: Callable) -> None:
@@ -201,39 +179,24 @@ def paired_interval(function: Callable) -> None:
     ]
     for a, b, t in cases:
         answer = function(list(a), list(b))
-        require(
-            isinstance(answer, tuple) and len(answer) == 2,
-            f"paired_interval should return a tuple of two numbers, not {type(answer).__name__}",
-        )
+        pair = isinstance(answer, tuple | list) and len(answer) == 2
+        require(pair, f"paired_interval should return two numbers, not {type(answer).__name__}")
         mean, half = (float(each) for each in answer)
         gaps = [first - second for first, second in zip(a, b, strict=True)]
-        n, spread = len(gaps), statistics.stdev(gaps)
-        expected = statistics.mean(gaps)
-        require(abs(mean + expected) > 1e-6, "the sign of the mean is turned round: first minus second")
+        n, expected = len(gaps), statistics.mean(gaps)
+        require(abs(mean + expected) > 1e-3, "the sign of the mean is turned round: first minus second")
         require(abs(mean - expected) <= 1e-3, f"with {n} pairs the mean difference is not right")
-        right = t * spread / n**0.5
-        _require_half(half, right, n)
-
-
-def _require_half(half: float, right: float, n: int) -> None:
-    """Name the usual slips of a half width by the factor that they bring."""
-    slips = {
-        ((n - 1) / n) ** 0.5: "the variance of a sample has n - 1 in its denominator",
-        n**0.5: "the mean of n values spreads less than one value: by the root of n",
-        2.0: "the half width is asked for, from the mean to one end",
-        n**-0.5: "divide by the root of n, not by n",
-    }
-    if abs(half - right) <= 1e-3 * max(1.0, right):
-        return
-    for factor, hint in slips.items():
-        require(
-            abs(half - factor * right) > 1e-3 * right, f"with {n} pairs the half width is not right: {hint}"
-        )
-    require(
-        False,
-        f"with {n} pairs the half width is not right: take the spread of the differences (not of a or b), and t "
-        "at n - 1 degrees of freedom",
-    )
+        right = t * statistics.stdev(gaps) / n**0.5
+        slips = {
+            ((n - 1) / n) ** 0.5: "the variance of a sample has n - 1 in its denominator",
+            n**0.5: "a mean of n values spreads less than one value, by the root of n",
+            2.0: "it goes from the mean to one end",
+        }
+        here = f"with {n} pairs the half width is not right: "
+        for factor, hint in slips.items():
+            require(abs(half - factor * right) > 1e-3 * right, here + hint)
+        hint = "the spread is that of the differences, and t has n - 1 degrees of freedom"
+        require(abs(half - right) <= 1e-3 * max(1.0, right), here + hint)
 
 
 def _normal(*shape: int) -> Tensor:
@@ -279,12 +242,14 @@ def _require_only(module: nn.Module, count: int, call: str) -> None:
     )
 
 
-def _logits(z: Tensor, first: Weights, second: Weights) -> Tensor:
+def _excite(z: Tensor, first: Weights, second: Weights) -> Tensor:
+    """What the sigmoid is taken of: (N, C) -> (N, C)."""
     return F.relu(z @ first[0].T + first[1]) @ second[0].T + second[1]
 
 
-def _gates(z: Tensor, first: Weights, second: Weights) -> Tensor:
-    return torch.sigmoid(_logits(z, first, second))
+def _gated(x: Tensor, z: Tensor) -> Tensor:
+    """Maps times the sigmoid of one number a channel."""
+    return x * torch.sigmoid(z)[:, :, None, None]
 
 
 def _require_gates(y: Tensor, x: Tensor) -> None:
