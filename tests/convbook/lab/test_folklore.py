@@ -41,7 +41,7 @@ MISTAKES = {
     "pools everywhere": ("RowNet", "if number in halve_after", "if True", "every layer"),
     "norm behind ReLU": ("RowNet", NORM, "nn.ReLU(), nn.BatchNorm2d(width)", "conv, norm"),
     "one ReLU less": ("RowNet", ", nn.ReLU()]", "]", "numbers differ"),
-    "widths not passed on": ("RowNet", "            in_channels = width\n", "", "raised"),
+    "widths not passed on": ("RowNet", "            in_channels = width\n", "", "last width"),
     "maximum of each map": ("RowNet", ".mean(dim=(2, 3))", ".amax(dim=(2, 3))", "mean of each map"),
     "pool before the count": ("row_macs", "total += size**2", "total += (size // 2) ** 2", "each position"),
     "head forgotten": ("row_macs", "total + 10 * in_channels", "total", "linear layer is missing"),

@@ -41,7 +41,7 @@ def verdict(draw: Draw) -> list[Trial]:
 
 
 def needed_seeds(draw: Draw) -> list[Trial]:
-    """Effects between the half widths of two numbers of pairs: near the one, near the other, and beyond all."""
+    """Effects between the half widths of two numbers of pairs, near to either, and one beyond all."""
     hint = "The smallest n, from 3 to 30, with t at n - 1 degrees times spread / root of n at most the effect"
     trials: list[Trial] = []
     for n, share in ((3, 0.5), (draw.integer(4, 6), 0.8), (draw.integer(7, 11), 0.2), (30, -9)):

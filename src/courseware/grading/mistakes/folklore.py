@@ -1,6 +1,6 @@
 """Mistakes planted into the lab on folklore."""
 
-from grading.mistakes import Mistake
+from courseware.grading.mistakes import Mistake
 
 MISTAKES = [
     Mistake(
@@ -37,7 +37,7 @@ MISTAKES = [
     Mistake(
         ("halving",),
         "nn.MaxPool2d(2, ceil_mode=True)",
-        "nn.MaxPool2d(2)",
+        "nn.MaxPool2d(2, stride=2)",
         "drops the last row of an odd side on one side of the pair",
     ),
     Mistake(
