@@ -53,7 +53,6 @@ def require_module(value: object, what: str) -> nn.Module:
 
 
 def require_without(function: Callable, names: Iterable[str]) -> None:
-<<<<<<< HEAD
     """Raise CheckFailed if the code of a function uses one of these names, or looks names up as text."""
     code = getattr(function, "__code__", None)
     used = _names(code) if isinstance(code, CodeType) else set()
@@ -65,19 +64,6 @@ def _names(code: CodeType) -> set[str]:
     """Global names and attributes that a function uses, with those of the functions inside it."""
     inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
     return set(code.co_names).union(*inner)
-=======
-    """Raise CheckFailed if the code of a function names one of these, whatever for."""
-    code = getattr(function, "__code__", None)
-    used = _names(code) if isinstance(code, CodeType) else set()
-    found = sorted(used & set(names))
-    require(not found, f"write it yourself, without the name {', '.join(found)}")
-
-
-def _names(code: CodeType) -> set[str]:
-    """Names and attributes that a function uses, with those of the functions inside it."""
-    inner = (_names(each) for each in code.co_consts if isinstance(each, CodeType))
-    return {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}.union(*inner)
->>>>>>> g4-labsb
 
 
 def parts(module: nn.Module, kind: type[ModuleType]) -> list[ModuleType]:

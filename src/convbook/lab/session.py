@@ -15,11 +15,7 @@ from convbook.lab import handin
 from convbook.lab.checking import Check, CheckFailed
 from convbook.lab.program import NOT_WRITTEN, Program, ProgramError, program_for
 
-<<<<<<< HEAD
-NOT_LABS = {"checking", "handin", "magics", "program", "session", "statement"}
-=======
-NOT_LABS = {"checking", "race", "session"}
->>>>>>> g4-labsb
+NOT_LABS = {"checking", "handin", "magics", "program", "race", "session", "statement"}
 
 
 class LabError(RuntimeError):
