@@ -1,0 +1,1 @@
+"""Grading of labs: untrusted notebooks in, a gradebook out."""
