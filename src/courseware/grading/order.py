@@ -1,6 +1,7 @@
 """What a grader is handed: what to grade with, and submissions together with their bytes."""
 
 import contextlib
+import hashlib
 import importlib
 import json
 import tempfile
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from courseware.grading.result import Result
 from courseware.grading.submissions import Submission
-from courseware.notebooks import CourseError
 
 Results = Generator[Result | None, None, None]  # None: nothing new for a moment
 SLACK = 60.0  # seconds that grading may take beyond its exercises' own
@@ -101,8 +101,10 @@ def pack(submission: Submission, lab: str) -> Parcel | Result:
         return not_run(submission, lab, submission.problem)
     try:
         data = submission.read()
-    except (CourseError, OSError) as error:
+    except (OSError, ValueError) as error:
         return not_run(submission, lab, f"it cannot be read: {error}")
+    if hashlib.sha256(data).hexdigest() != submission.sha256:
+        return not_run(submission, lab, "it changed just now: grade again")
     return Parcel(**{name: getattr(submission, name) for name in FIELDS}, data=data)
 
 

@@ -19,8 +19,9 @@ class Lines:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stdout
-        self.total = self.kept = self.done = self.failed = 0
-        self._began = self._said = time.monotonic()
+        self.total = self.failed = self.done = self._left = 0
+        self._told = 0
+        self._began = self._first = self._said = time.monotonic()
 
     def __enter__(self) -> "Lines":
         return self
@@ -28,34 +29,44 @@ class Lines:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def start(self, total: int, kept: int) -> None:
-        """Begin to grade `total` submissions, `kept` of which were graded earlier."""
-        self.total, self.kept = total, kept
+    def start(self, total: int, kept: int, failed: int) -> None:
+        """Begin to grade `total` submissions: `kept` were graded earlier, `failed` cannot be read."""
+        self.total, self.failed = total, failed
+        self._left = total - kept - failed
         self._began = self._said = time.monotonic()
         if kept:
             self.say(f"{kept} of {total} submissions have been graded already")
 
     def finished(self, result: Result) -> None:
         """Count a result."""
+        if not self.done:
+            self._first = time.monotonic()
         self.done += 1
+        self._left -= 1
         if not result.graded:
             self.failed += 1
 
     def tick(self) -> None:
         """Say how it stands, if it is time."""
         now = time.monotonic()
-        if now - self._said >= EVERY:
-            self._said = now
+        if self.done > self._told and now - self._said >= EVERY:
+            self._said, self._told = now, self.done
             self.say(self.status())
 
     def status(self) -> str:
         """Return how many are done, how fast, how long the rest takes, how many could not be run."""
-        parts = [f"{self.kept + self.done}/{self.total}"]
+        parts = [f"{self.total - self._left}/{self.total}"]
         if self.done:
-            rate = self.done / max(time.monotonic() - self._began, 1e-9)
-            left = (self.total - self.kept - self.done) / rate
-            parts += [f"{60 * rate:.1f} a minute", f"{duration(left)} left"]
+            rate = self._rate()
+            parts += [f"{60 * rate:.1f} a minute", f"{duration(self._left / rate)} left"]
         return ", ".join([*parts, f"{self.failed} not run"])
+
+    def _rate(self) -> float:
+        """Return how many a second; from the first on, because workers take a while to start."""
+        now = time.monotonic()
+        if self.done > 1 and now > self._first:
+            return (self.done - 1) / (now - self._first)
+        return self.done / max(now - self._began, 1e-9)
 
     def say(self, text: str) -> None:
         """Print."""
@@ -72,18 +83,17 @@ class Live(Lines):
         super().__init__()
         self._progress: Progress | None = None
 
-    def start(self, total: int, kept: int) -> None:
+    def start(self, total: int, kept: int, failed: int) -> None:
         """Show the bar."""
-        super().start(total, kept)
+        super().start(total, kept, failed)
         self._progress = _bar()
-        self._task = self._progress.add_task("", total=total, completed=kept)
+        self._task = self._progress.add_task("", total=total, completed=kept + failed)
         self._progress.start()
 
     def tick(self) -> None:
         """Move the bar on."""
         if self._progress is not None:
-            done = self.kept + self.done
-            self._progress.update(self._task, completed=done, description=self.status())
+            self._progress.update(self._task, completed=self.total - self._left, description=self.status())
 
     def say(self, text: str) -> None:
         """Print above the bar."""

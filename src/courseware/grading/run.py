@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,10 @@ def grade(
     display = display or Lines()
     released = _released(lab)
     _require_folders(folder, output)
-    submissions = collect(folder, roster)
+    try:
+        submissions = collect(folder, roster)
+    except OSError as error:
+        raise GradeError(f"cannot read {error.filename}: {error.strerror}") from None
     if not submissions:
         raise GradeError(f"{folder} holds no submission: put notebooks there, or zips of them")
     text = dumps(released).decode()
@@ -102,9 +106,19 @@ def grade(
     order = Order(lab.stem, text, load_key(), sandbox, () if scheduler else hide, opener)
     students = {submission.student for submission in submissions}
     with Store(output, lab.stem, stamp(lab.stem, text)) as store:
-        waiting = [each for each in submissions if not _is_done(store, each, again, lab.stem)]
+        waiting, kept = [], 0
+        for submission in submissions:
+            found = store.find(submission)
+            if submission.problem:
+                result = not_run(submission, lab.stem, submission.problem)
+                if found != result:
+                    store.add(result)
+            elif again or found is None or (not found.graded and found.attempts > 1):  # workers were lost
+                waiting.append(submission)
+            else:
+                kept += 1
         books = Books(output, _title(released), store, students)
-        display.start(len(submissions), len(submissions) - len(waiting))
+        display.start(len(submissions), kept, len(submissions) - kept - len(waiting))
         with _termination_interrupts():
             try:
                 with closing(_grader(order, waiting, workers, scheduler)) as results:
@@ -118,7 +132,7 @@ def grade(
                 books.write_gradebooks()
                 raise
             store.finish()
-            books.write(submissions)
+            books.write(submissions, text, display)
         graded = store.results(students)
     return Grading(tuple(graded), len(waiting), output / "index.html")
 
@@ -145,12 +159,20 @@ class Books:
         results = self._store.results(self._students)
         write_gradebooks(self._folder, self._title, _points(results), results)
 
-    def write(self, submissions: Sequence[Submission]) -> None:
+    def write(self, submissions: Sequence[Submission], released: str, display: Lines) -> None:
         """Write everything."""
+        from courseware.grading.alike import find_alike
         from courseware.grading.books import write_books
 
         results = self._store.results(self._students)
-        write_books(self._folder, self._title, _points(results), results)
+        points = _points(results)
+        graded = {result.student for result in results if result.graded}
+        try:
+            equal = find_alike([s for s in submissions if s.student in graded], released, list(points))
+        except BrokenProcessPool:
+            display.say("equal submissions were not looked for: the process that compares them was killed")
+            equal = []
+        write_books(self._folder, self._title, points, results, equal)
 
 
 def _grader(order: Order, waiting: list[Submission], workers: int | None, scheduler: str | None) -> Results:
@@ -162,17 +184,6 @@ def _grader(order: Order, waiting: list[Submission], workers: int | None, schedu
     from courseware.grading.local import grade_here
 
     return grade_here(order, waiting, workers or cores())
-
-
-def _is_done(store: Store, submission: Submission, again: bool, lab: str) -> bool:
-    """Whether there is a result; one is tried again whose workers were lost."""
-    found = store.find(submission)
-    if submission.problem:
-        result = not_run(submission, lab, submission.problem)
-        if found != result:
-            store.add(result)
-        return True
-    return found is not None and not again and (found.graded or found.attempts == 1)
 
 
 def _released(lab: Path) -> Notebook:

@@ -1,6 +1,7 @@
 """Scheduling: who is graded, what a lost worker costs, what an interruption leaves."""
 
 import csv
+import io
 import os
 import signal
 import stat
@@ -20,7 +21,6 @@ from courseware.grading.order import Order, Parcel, pack
 from courseware.grading.progress import Lines, Live, duration
 from courseware.grading.run import grade
 from courseware.grading.stamp import stamp
-from courseware.grading.store import Store
 from courseware.grading.submissions import Submission, collect
 from courseware.notebooks import CourseError
 
@@ -38,7 +38,8 @@ def desk(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SOURCES), str(HERE)]))
     monkeypatch.setenv("STAND_IN_NOTES", str(notes))
     monkeypatch.setenv("CONVBOOK_GRADING_KEY", KEY)
-    monkeypatch.setattr("courseware.grading.books.write_books", lambda *_: None)  # takes seconds
+    for slow in ("books.write_books", "alike.find_alike"):
+        monkeypatch.setattr(f"courseware.grading.{slow}", lambda *_: None)
     folder = tmp_path / "submissions"
     folder.mkdir()
 
@@ -47,7 +48,7 @@ def desk(tmp_path, monkeypatch):
             (folder / f"{student}.ipynb").write_text(text)
 
     def run(opener="open_bench", **options):
-        options = {"workers": 1, "display": Lines(open(os.devnull, "w"))} | options  # noqa: SIM115
+        options = {"workers": 1, "display": Lines(io.StringIO())} | options
         return grade(LAB, folder, tmp_path / "grades", opener=f"stand_in:{opener}", **options)
 
     def noted(what):
@@ -257,18 +258,18 @@ def test_progress_tells_done_rate_remaining_time_and_what_was_not_run(monkeypatc
     clock = [0.0]
     monkeypatch.setattr("courseware.grading.progress.time.monotonic", lambda: clock[0])
     display = Lines()
-    display.start(total=100, kept=40)
+    display.start(total=100, kept=38, failed=2)
     for number in range(20):
         clock[0] += 3.0
         display.finished(SimpleNamespace(graded=number > 0))
         display.tick()
     # 20 in a minute, 40 left
-    assert display.status() == "60/100, 20.0 a minute, 2 min left, 1 not run"
+    assert display.status() == "60/100, 20.0 a minute, 2 min left, 3 not run"
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "40 of 100 submissions have been graded already"
+    assert lines[0] == "38 of 100 submissions have been graded already"
     assert [line.split("/")[0] for line in lines[1:]] == ["44", "48", "52", "56", "60"]  # every 12 s
     with Live() as live:
-        live.start(total=2, kept=0)
+        live.start(total=2, kept=0, failed=0)
         live.finished(SimpleNamespace(graded=True))
         live.tick()
     assert [duration(seconds) for seconds in (0.4, 89, 100, 3900)] == ["0 s", "89 s", "2 min", "1 h 05 min"]
