@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import courseware
-from courseware.grading import cluster
+from courseware.grading import cluster, run
 from courseware.grading.local import GradingError
 from courseware.grading.order import Order
 from courseware.grading.submissions import collect
@@ -16,6 +17,7 @@ from courseware.grading.submissions import collect
 distributed = pytest.importorskip("distributed", reason="needs the extra `cluster`")
 
 HERE = Path(__file__).parent
+LAB = HERE.parents[2] / "labs" / "bottleneck.ipynb"
 SOURCES = Path(courseware.__file__).parents[1]
 ORDER = Order("bottleneck", "{}", b"a key for these tests", opener="stand_in:open_bench")
 
@@ -114,3 +116,45 @@ def test_no_scheduler_is_said_in_one_line(hand_in, monkeypatch):
         with pytest.raises(GradingError, match="no Dask scheduler answers at") as error:
             list(cluster.grade_there(ORDER, hand_in(ada="fine"), address))
         assert "\n" not in str(error.value)
+
+
+SBATCH = """#!/bin/sh
+# A cluster of one node, on which a job begins at once. The script is gone when this returns.
+cp "$1" {jobs}.sh
+setsid bash {jobs}.sh > /dev/null 2>&1 &
+echo "submitted $!" >> {jobs}
+echo "Submitted batch job $!"
+"""
+SCANCEL = """#!/bin/sh
+echo cancelled "$@" >> {jobs}
+kill -s KILL -- "-$1"
+"""
+
+
+def test_slurm_jobs_grade_over_tls_and_are_cancelled_at_the_end(address, hand_in, tmp_path, monkeypatch):
+    pytest.importorskip("dask_jobqueue")
+    from courseware.grading.slurm import main
+
+    folder = tmp_path / "submissions"
+    folder.mkdir()
+    (folder / "ada.ipynb").write_text("one two")
+    (tmp_path / "_toc.yml").touch()
+    jobs = tmp_path / "jobs"
+    for name, script in (("sbatch", SBATCH), ("scancel", SCANCEL)):
+        (tmp_path / name).write_text(script.format(jobs=jobs))
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("CONVBOOK_GRADING_KEY", "a key for these tests")
+    monkeypatch.setattr(run.grade, "__kwdefaults__", run.grade.__kwdefaults__ | {"opener": ORDER.opener})
+    for slow in ("books.write_books", "alike.find_alike"):
+        monkeypatch.setattr(f"courseware.grading.{slow}", lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    options = ["--jobs", "1", "--cores", "1", "--memory", "1GB", "--partition", "teaching"]
+    done = CliRunner().invoke(main, [*options, str(LAB), str(folder), "-o", str(tmp_path / "grades")])
+    assert done.exit_code == 0, done.output
+    assert "1 graded (1 now), 0 not run, mean 2.0 of 10" in done.output
+    job = (tmp_path / "jobs.sh").read_text()
+    assert "#SBATCH -p teaching" in job and "dask_worker tls://" in job
+    submitted, cancelled = (line.split() for line in jobs.read_text().splitlines())
+    assert (submitted[0], cancelled) == ("submitted", ["cancelled", submitted[1]])
+    assert not list(tmp_path.glob(".dask*"))
