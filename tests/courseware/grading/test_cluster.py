@@ -24,23 +24,20 @@ ORDER = Order("bottleneck", "{}", b"a key for these tests", opener="stand_in:ope
 
 @pytest.fixture(scope="module")
 def notes(tmp_path_factory):
+    """Where stand-ins write down what they do; Dask's workers inherit what they need for it."""
     path = tmp_path_factory.mktemp("cluster") / "notes"
     path.touch()
-    return path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(SOURCES), str(HERE)]))
+        patch.setenv("STAND_IN_NOTES", str(path))
+        yield path
 
 
 @pytest.fixture(scope="module")
 def address(notes):
     """Two workers, processes of their own, under a scheduler."""
-    variables = {"PYTHONPATH": os.pathsep.join([str(SOURCES), str(HERE)]), "STAND_IN_NOTES": str(notes)}
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, env=variables
-        ) as running,
-    ):
-        for name, value in variables.items():
-            patch.setenv(name, value)
+    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=2, **options) as running:
         yield running.scheduler_address
 
 
@@ -131,7 +128,7 @@ kill -s KILL -- "-$1"
 """
 
 
-def test_slurm_jobs_grade_over_tls_and_are_cancelled_at_the_end(address, hand_in, tmp_path, monkeypatch):
+def test_slurm_jobs_grade_over_tls_and_are_cancelled_at_the_end(notes, tmp_path, monkeypatch):
     pytest.importorskip("dask_jobqueue")
     from courseware.grading.slurm import main
 
@@ -157,4 +154,3 @@ def test_slurm_jobs_grade_over_tls_and_are_cancelled_at_the_end(address, hand_in
     assert "#SBATCH -p teaching" in job and "dask_worker tls://" in job
     submitted, cancelled = (line.split() for line in jobs.read_text().splitlines())
     assert (submitted[0], cancelled) == ("submitted", ["cancelled", submitted[1]])
-    assert not list(tmp_path.glob(".dask*"))
