@@ -110,9 +110,9 @@ def grade(
         for submission in submissions:
             found = store.find(submission)
             if submission.problem:
-                result = not_run(submission, lab.stem, submission.problem)
-                if found != result:
-                    store.add(result)
+                absence = not_run(submission, lab.stem, submission.problem)
+                if found != absence:
+                    store.add(absence)
             elif again or found is None or (not found.graded and found.attempts > 1):  # workers were lost
                 waiting.append(submission)
             else:
