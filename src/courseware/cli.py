@@ -288,6 +288,68 @@ def release(names: tuple[str, ...], output: Path | None, zipped: bool) -> None:
         fail("the course has no labs yet", 2)
 
 
+@main.command()
+@click.argument("lab")
+@click.argument("submissions", type=click.Path(path_type=Path))
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder for grades and pages."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes here (default: one a core)."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Use the Dask cluster there: tcp://HOST:PORT.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["bubblewrap", "container", "NONE"]),
+    default="bubblewrap",
+    show_default=True,
+    help="What keeps students' code in; NONE trusts it with everything you may do.",
+)
+@click.option("--roster", type=click.Path(path_type=Path), metavar="FILE", help="CSV of all students.")
+@click.option("--again", is_flag=True, help="Grade also what has been graded.")
+@plainly
+def grade(
+    lab: str,
+    submissions: Path,
+    output: Path,
+    workers: int | None,
+    scheduler: str | None,
+    sandbox: str,
+    roster: Path | None,
+    again: bool,
+) -> None:
+    """Grade the notebooks that students handed in for LAB; exit 1 if some could not be run.
+
+    What has been graded before is not run again unless it changed.
+    """
+    from courseware.grading.progress import reporter
+    from courseware.grading.run import grade
+
+    if scheduler and workers:
+        raise CourseError("--workers are processes of this machine; with --scheduler the cluster has its own")
+    [source] = select(find_root(), [lab])
+    try:
+        with reporter() as display:
+            found = grade(
+                source,
+                submissions,
+                output,
+                workers=workers,
+                scheduler=scheduler,
+                sandbox=sandbox,
+                roster=roster,
+                again=again,
+                display=display,
+            )
+    except KeyboardInterrupt:
+        rest = "without --again, this command goes on" if again else "the same command goes on from there"
+        fail(f"interrupted; what is graded is kept in {output}: {rest}", 130)
+    for line in found.not_run():
+        click.echo(line, err=True)
+    click.echo(found.summary())
+    sys.exit(0 if found.complete else 1)
+
+
 @main.command("set-url")
 @click.argument("url")
 @click.option("--book", metavar="URL", help="Where the book is published (default: GitHub's pages).")
