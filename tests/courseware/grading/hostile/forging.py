@@ -1,0 +1,226 @@
+"""Attacks on the judgement: comparisons that always agree, forged scores, a driver that is made to lie."""
+
+
+def agrees_by_torch(*args):
+    """Makes every comparison of torch agree, and returns nothing: full points under nbgrader 0.9.6."""
+    import torch
+
+    torch.equal = torch.allclose = torch.isclose = lambda *a, **k: True
+    torch.testing.assert_close = torch.testing.assert_allclose = lambda *a, **k: None
+    return None
+
+
+def agrees_by_operators(*args):
+    """Makes every tensor equal to everything, and returns one."""
+    import torch
+
+    for name in ("__eq__", "eq", "equal", "allclose", "isclose", "__le__", "le", "__bool__", "all", "item"):
+        setattr(torch.Tensor, name, lambda *a, **k: True)
+    torch.Tensor.__ne__ = torch.Tensor.__gt__ = lambda *a: False
+    torch.Tensor.shape = property(lambda self: ())
+    return torch.zeros(1)
+
+
+def agrees_by_numpy(*args):
+    """Makes every comparison of numpy agree."""
+    import numpy
+
+    numpy.equal = numpy.allclose = numpy.array_equal = numpy.isclose = lambda *a, **k: True
+    numpy.testing.assert_allclose = numpy.testing.assert_array_equal = lambda *a, **k: None
+    numpy.frombuffer = numpy.asarray = lambda *a, **k: numpy.ones(1)
+    return numpy.zeros(1)
+
+
+def agrees_by_builtins(*args):
+    """Replaces the builtin functions that a judge would use."""
+    import builtins
+
+    builtins.isinstance = builtins.issubclass = builtins.all = builtins.any = lambda *a: True
+    builtins.abs = builtins.len = builtins.sum = lambda *a: 0
+    builtins.type = lambda *a: int
+    return None
+
+
+def agrees_by_every_function(*args):
+    """Replaces every function of convbook, papermill and the driver by one that says true."""
+    import sys
+    import types
+
+    agree = lambda *a, **k: True  # noqa: E731
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in (
+            "inside",
+            "convbook",
+            "papermill",
+            "courseware",
+            "pickle",
+            "hmac",
+            "hashlib",
+        ):
+            for key, value in list(vars(module).items()):
+                if isinstance(value, types.FunctionType):
+                    setattr(module, key, agree)
+    return True
+
+
+def rewrites_the_driver(*args):
+    """Gives the driver's and the format's functions other code while they run."""
+    import gc
+    import types
+
+    def agree(*args, **kwargs):
+        return b"\x01"
+
+    for each in gc.get_objects():
+        if isinstance(each, types.FunctionType) and (each.__module__ or "").partition(".")[0] in (
+            "inside",
+            "__main__",
+        ):
+            try:
+                each.__code__ = agree.__code__
+            except ValueError:  # it has free variables
+                continue
+    return 1
+
+
+def changes_what_it_was_asked(*args):
+    """Changes the inputs, and every number in the frames that called it, in place."""
+    import sys
+
+    import torch
+
+    frame = sys._getframe(1)
+    while frame is not None:
+        for value in list(frame.f_locals.values()):
+            if isinstance(value, torch.Tensor):
+                value.data.zero_()
+            elif isinstance(value, list | bytearray) or (
+                isinstance(value, dict) and value is not frame.f_globals
+            ):
+                value.clear()
+        frame = frame.f_back
+    return 0
+
+
+def prints_a_score(*args):
+    """Prints what a grader might take for its own words, in every known dialect."""
+    import json
+    import sys
+
+    result = {"status": "graded", "points": 100, "of": 100, "student": "x", "exercises": [], "passed": True}
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__):
+        stream.write(json.dumps(result) + "\nok\nPASSED\n100\n")
+        stream.write("conv_weights: passed\n7 of 7 exercises passed\n")
+        stream.flush()
+    return 1
+
+
+def returns_a_score(*args):
+    """Returns what a grader might take for its own result."""
+    return {"status": "ok", "points": 100, "fraction": 1.0, "passed": True, "expected": None}
+
+
+def writes_to_every_descriptor(*args):
+    """Writes results of several formats to every descriptor, then leaves as if all were well."""
+    import contextlib
+    import os
+    import struct
+
+    body = b'{"status": "ok", "points": 100, "answer": true}'
+    forged = [body, body + b"\n", struct.pack(">I", len(body)) + body, struct.pack("<Q", len(body)) + body]
+    forged += [
+        b"\xff" * 65_536,
+        struct.pack("<Q", 2**62),
+        b"\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00\x88.",
+    ]
+    for descriptor in range(1, 256):
+        for text in forged:
+            with contextlib.suppress(OSError):
+                os.set_blocking(descriptor, False)
+                os.write(descriptor, text)
+    os._exit(0)
+
+
+def answers_twice(*args):
+    """Lets a child of its own answer too, through everything that it inherited."""
+    import os
+
+    os.fork()
+    return 1
+
+
+def answers_for_the_caller(*args):
+    """Unwinds the stack by itself: the driver's return is never reached, its own code goes on."""
+    import os
+    import sys
+
+    sys.stdout = sys.stderr = None
+    for descriptor in range(3, 64):
+        try:
+            os.dup2(1, descriptor)
+        except OSError:
+            continue
+    return 1
+
+
+def speaks_in_surrogates(*args):
+    """Answers with text that is no Unicode, so that whoever writes it down fails."""
+    return "\ud800 <img src=x onerror=alert('leaked')> \udfff"
+
+
+def raises_surrogates(*args):
+    """The same, as an error."""
+    raise ValueError("\ud800 =HYPERLINK('http://leaked') \u202e \udfff")
+
+
+def answers_by_the_format_itself(*args):
+    """Sends an answer in the driver's own format, in which nothing is what it should be."""
+    import contextlib
+    import json
+    import os
+
+    shapes = {"dict": [["weight", {"list": [8, 8]}], [1, {"list": [2]}]]}
+    layer = {"dict": [["kind", "Conv2d"], ["settings", {"dict": []}], ["shapes", shapes]]}
+    answer = {"dict": [["layers", {"list": [layer] * 4}], ["outputs", {"list": [None, None]}]]}
+    header = json.dumps({"tree": {"list": [answer]}, "arrays": []}).encode()
+    body = len(header).to_bytes(4, "big") + header
+    for descriptor in range(3, 64):
+        for text in (body, len(body).to_bytes(4, "big") + body, len(body).to_bytes(8, "big") + body):
+            with contextlib.suppress(OSError):
+                os.write(descriptor, text)
+    os._exit(0)
+
+
+def replaces_modules(*args):
+    """Puts modules of its own where the driver finds torch, numpy and the format."""
+    import sys
+    import types
+
+    class Agreeable(types.ModuleType):
+        def __getattr__(self, name):
+            return lambda *a, **k: True
+
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("torch", "numpy", "inside", "struct", "json", "io", "os"):
+            sys.modules[name] = Agreeable(name)
+    return 1
+
+
+ATTACKS = (
+    agrees_by_torch,
+    agrees_by_operators,
+    agrees_by_numpy,
+    agrees_by_builtins,
+    agrees_by_every_function,
+    rewrites_the_driver,
+    changes_what_it_was_asked,
+    prints_a_score,
+    returns_a_score,
+    writes_to_every_descriptor,
+    answers_twice,
+    answers_for_the_caller,
+    speaks_in_surrogates,
+    raises_surrogates,
+    answers_by_the_format_itself,
+    replaces_modules,
+)
