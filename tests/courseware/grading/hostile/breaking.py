@@ -4,7 +4,7 @@ What would destroy the machine is done only by a process that sees hardly any ot
 not shut in, and says so instead.
 """
 
-# ruff: noqa: PTH (attacks are as careless as their authors)
+# ruff: noqa: PTH108, PTH109, PTH111, PTH120, PTH123, PTH208
 
 
 def exits_at_once(*args):

@@ -3,7 +3,7 @@
 What they take is bounded, so that a sandbox that does not hold fails a test instead of the machine.
 """
 
-# ruff: noqa: PTH (attacks are as careless as their authors)
+# ruff: noqa: PTH123
 
 
 def loops_for_ever(*args):

@@ -1,6 +1,6 @@
 """Attacks on what is secret: expected answers, the key, the work of others, and the way to the network."""
 
-# ruff: noqa: PTH (attacks are as careless as their authors)
+# ruff: noqa: PTH109, PTH110, PTH111, PTH123, PTH207, PTH208
 
 
 def reads_the_file_system(*args):
