@@ -38,6 +38,8 @@ def unreadable() -> Iterator[File]:
         "from convbook.lab import Lab\nlab = Lab('convolution')",
         "def conv2d(x, w):\n    return x",
     ]
+    yield File("too-large", "a file of 60 MB", None, fine + b" " * 60_000_000)
+    yield File("too-much", "a cell of 10 MB", None, as_bytes(sheet(few(), "x = '" + "a" * 10_000_000 + "'")))
     yield File("empty", "an empty file", None, b"")
     yield File("html", "a page that a browser saved", None, b"<!DOCTYPE html><title>Colab</title>" + fine)
     yield File(
@@ -88,7 +90,6 @@ def damaged() -> Iterator[File]:
     yield with_cell("deep-lambda", "an exercise of functions within functions", deep, hidden)
     yield with_cell("surrogates", "text that is no Unicode", "x = '\ud800'")
     yield with_cell("nul", "a character that Python does not read", "x = '\0'")
-    yield with_cell("ten-megabytes", "a cell of 10 MB", "x = '" + "a" * 10 * MB + "'")
     yield with_cell("magics", "commands of the shell", "%%bash\ntouch /tmp/convbook-magic\n")
     yield with_cell(
         "shell", "commands of the shell among Python", "!touch /tmp/convbook-magic\n%run /etc/passwd\nx = 1"
@@ -107,9 +108,9 @@ def damaged() -> Iterator[File]:
         "imported", "an exercise that is imported", "from os import system as matched_width", hidden
     )
 
-    output = {"output_type": "stream", "name": "stdout", "text": "x" * 50 * MB}
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * 45_000_000}
     yield File(
-        "fifty-megabytes", "50 MB of outputs", FEW, as_bytes(sheet(some, code("x = 1", outputs=[output])))
+        "huge-outputs", "45 MB of outputs", FEW, as_bytes(sheet(some, code("x = 1", outputs=[output])))
     )
     pictures = [_picture(b"\x89PNG\r\n\x1a\n" + b"\xff" * MB), _picture(b"<svg onload=\"alert('leaked')\"/>")]
     page = {
@@ -145,7 +146,7 @@ def named() -> Iterator[File]:
         "-o": "a name that is an option",
         "$(touch convbook-named)`id`;": "a name that is a command for a shell",
         "<img src=x onerror=alert(1)>": "a name that is markup",
-        "..": "a name that is a folder's",
+        "..\\..\\up": "a name that is a path for Windows",
         "CON": "a name that is a device's for Windows",
         "name\udcff": "a name that is not UTF-8",
         "x" * 240: "a name as long as there can be",
@@ -165,14 +166,29 @@ def _zip(members: dict[str, bytes]) -> bytes:
 def archives() -> Iterator[File]:
     """Archives in place of notebooks."""
     fine = as_bytes(sheet(few(), "# from an archive"))
-    bomb = _zip({"bottleneck-hand-in.ipynb": b" " * 300 * MB})
-    yield File("bomb.zip", "an archive of 300 KB that holds 300 MB", None, bomb)
-    liar = bomb.replace((300 * MB).to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    bomb = _zip({"bottleneck-hand-in.ipynb": b" " * 150 * MB})
+    yield File("bomb.zip", "an archive of 150 KB that holds 150 MB", None, bomb)
+    liar = bomb.replace((150 * MB).to_bytes(4, "little"), (100).to_bytes(4, "little"))
     yield File("liar.zip", "the same, and it says that it holds 100 bytes", None, liar)
     yield File("broken.zip", "an archive that ends early", None, _zip({"a.ipynb": fine})[:-60])
     yield File("nothing.zip", "an archive of nothing", None, _zip({}))
     outside = {"../../outside.ipynb": fine + b" ", "/tmp/convbook-outside.ipynb": fine + b"  "}
     yield File("outside.zip", "an archive whose entries lie outside of it", None, _zip(outside))
+
+
+def doubles() -> Iterator[tuple[File, File]]:
+    """Students who handed in twice: an older file, all of it right, and the newer, which counts."""
+    older = as_bytes(sheet(solved(), "# the first try"))
+    names = {
+        "doejane_123_7001_bottleneck-hand-in": "doejane_LATE_123_7002_bottleneck-hand-in-1",
+        "twice (1)": "twice_bottleneck-hand-in (2)",
+    }
+    for number, (first, last) in enumerate(names.items()):
+        newer = as_bytes(sheet(few(), f"# the second try of student {number}"))
+        yield (
+            File(first, "the older of two files", EXERCISES, older + b" " * number),
+            File(last, "the newer of two files", FEW, newer),
+        )
 
 
 def special(folder: Path) -> dict[str, str]:
