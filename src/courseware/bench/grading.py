@@ -71,7 +71,7 @@ class Memory(Case):
             place = side.prepare()
             process = subprocess.Popen(
                 side.command(place),
-                cwd=place,
+                cwd=root,
                 env=side.environment(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -23,6 +23,8 @@ from courseware.bench.turns import CORES
 from courseware.notebooks import CourseError
 
 NBGRADER = "0.9.6"
+# It waits no longer than it must either way; on a busy machine its own bounds would spoil the comparison.
+PATIENCE = [f"--Execute.{name}=600" for name in ("timeout", "startup_timeout", "iopub_timeout")]
 
 
 class Unavailable(Exception):
@@ -45,7 +47,7 @@ class Grader(ABC):
         """Grade them all; seconds a submission."""
         place = self.prepare()
         start = time.perf_counter()
-        run(self.command(place), place, self.environment())
+        run(self.command(place), self.working_folder(place), self.environment())
         seconds = time.perf_counter() - start
         passed = self.passed(place)
         if passed != self.number * len(ASSERTIONS):
@@ -61,6 +63,10 @@ class Grader(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         return self.folder
+
+    def working_folder(self, place: Path) -> Path:
+        """Where the command is run."""
+        return place
 
     def environment(self) -> dict[str, str]:
         """Environment variables of the command."""
@@ -82,6 +88,10 @@ class Ours(Grader):
     def __init__(self, submissions: Path, folder: Path, root: Path) -> None:
         super().__init__(submissions, folder)
         self.root = root
+
+    def working_folder(self, place: Path) -> Path:
+        """The course."""
+        return self.root
 
     def command(self, place: Path) -> list[str]:
         """What is run."""
@@ -151,7 +161,7 @@ class Nbgrader(Grader):
 
     def command(self, place: Path) -> list[str]:
         """What is run."""
-        return [str(self.programs / "nbgrader"), "autograde", LAB]
+        return [str(self.programs / "nbgrader"), "autograde", LAB, *PATIENCE]
 
     def passed(self, place: Path) -> int:
         """The points in nbgrader's own data base; each exercise is worth one."""

@@ -173,22 +173,64 @@ def raises_surrogates(*args):
     raise ValueError("\ud800 =HYPERLINK('http://leaked') \u202e \udfff")
 
 
-def answers_by_the_format_itself(*args):
-    """Sends an answer in the driver's own format, in which nothing is what it should be."""
-    import contextlib
+def send_instead(tree, arrays=(), data=b""):
+    """Leave with an answer to each trial in the driver's own format, past what the driver would refuse."""
     import json
     import os
+    import sys
 
-    shapes = {"dict": [["weight", {"list": [8, 8]}], [1, {"list": [2]}]]}
+    frame = sys._getframe(1)
+    while frame is not None and not isinstance(frame.f_locals.get("order"), dict):
+        frame = frame.f_back
+    trials = len(frame.f_locals["order"]["trials"]) if frame is not None else 1
+    header = json.dumps({"tree": {"list": [tree] * trials}, "arrays": list(arrays)}).encode()
+    body = memoryview(len(header).to_bytes(4, "big") + header + data)
+    while body:
+        body = body[os.write(3, body) :]
+    os._exit(77)  # as the driver does at its end
+
+
+def sends_a_number_beyond_all(*args):
+    """A float that no float can hold."""
+    send_instead({"dict": [["value", {"float": "0x1p99999"}]]})
+
+
+def sends_digits_without_end(*args):
+    """An integer of four thousand digits, which the driver would have refused."""
+    send_instead({"dict": [["value", 10**4000]]})
+
+
+def sends_an_empty_giant(*args):
+    """An array of no numbers in 2**70 columns."""
+    send_instead({"dict": [["value", {"tensor": 0}]]}, [["float32", [0, 2**70]]])
+
+
+def sends_endless_dimensions(*args):
+    """An array of a hundred thousand dimensions."""
+    send_instead({"dict": [["value", {"tensor": 0}]]}, [["uint8", [9] * 100_000]], b"x")
+
+
+def sends_mixed_names(*args):
+    """Layers whose tensors are named by text and by numbers, which cannot be sorted."""
+    shapes = {"dict": [["weight", {"list": [8, 8, 3, 3]}], [1, {"list": [2]}]]}
     layer = {"dict": [["kind", "Conv2d"], ["settings", {"dict": []}], ["shapes", shapes]]}
-    answer = {"dict": [["layers", {"list": [layer] * 4}], ["outputs", {"list": [None, None]}]]}
-    header = json.dumps({"tree": {"list": [answer]}, "arrays": []}).encode()
-    body = len(header).to_bytes(4, "big") + header
-    for descriptor in range(3, 64):
-        for text in (body, len(body).to_bytes(4, "big") + body, len(body).to_bytes(8, "big") + body):
-            with contextlib.suppress(OSError):
-                os.write(descriptor, text)
-    os._exit(0)
+    send_instead({"dict": [["layers", {"list": [layer] * 4}], ["outputs", {"list": [1, 1]}]]})
+
+
+def sends_a_tensor_for_a_setting(*args):
+    """Layers whose number of groups is a tensor, which is neither true nor false."""
+    shapes = {"dict": [["weight", {"list": [8, 8, 3, 3]}]]}
+    settings = {"dict": [["groups", {"tensor": 0}]]}
+    layer = {"dict": [["kind", "Conv2d"], ["settings", settings], ["shapes", shapes]]}
+    answer = {"dict": [["layers", {"list": [layer] * 4}], ["outputs", {"list": [1, 1]}]]}
+    send_instead(answer, [["float32", [2]]], b"\0" * 8)
+
+
+def sends_a_hundred_thousand_layers(*args):
+    """More layers than anybody could tell apart."""
+    shapes = {"dict": [["weight", {"list": [8]}]]}
+    layer = {"dict": [["kind", "BatchNorm2d"], ["settings", {"dict": []}], ["shapes", shapes]]}
+    send_instead({"dict": [["layers", {"list": [layer] * 9_000}], ["outputs", {"list": [1, 1]}]]})
 
 
 def replaces_modules(*args):
@@ -206,6 +248,7 @@ def replaces_modules(*args):
     return 1
 
 
+MODULES = (sends_mixed_names, sends_a_tensor_for_a_setting, sends_a_hundred_thousand_layers)
 ATTACKS = (
     agrees_by_torch,
     agrees_by_operators,
@@ -221,6 +264,10 @@ ATTACKS = (
     answers_for_the_caller,
     speaks_in_surrogates,
     raises_surrogates,
-    answers_by_the_format_itself,
+    sends_a_number_beyond_all,
+    sends_digits_without_end,
+    sends_an_empty_giant,
+    sends_endless_dimensions,
+    *MODULES,
     replaces_modules,
 )

@@ -85,7 +85,7 @@ def attacks_by_name() -> dict[str, Callable]:
 
 def exercise(attack: Callable) -> str:
     """The exercise that an attack answers."""
-    if attack in answering.MODULES:
+    if attack in answering.MODULES + forging.MODULES:
         return "ResidualBlock"
     return "grouped_conv" if attack in TENSORS else "conv_weights"
 

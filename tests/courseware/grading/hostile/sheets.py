@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .forging import send_instead
+
 LAB = Path(__file__).parents[4] / "labs" / "bottleneck.ipynb"
 IMPORTS = "import torch\nfrom torch import Tensor, nn\nfrom torch.nn import functional as F"
 EXERCISES = (
@@ -41,7 +43,9 @@ def attack_cell(attack: Callable, exercise: str, at_once: bool = False) -> str:
     when = f"_now={attack.__name__}()" if at_once else ""
     arguments = "*args, **kwargs" if not at_once else f"*args, {when}, **kwargs"
     answer = f"return {attack.__name__}(*args, **kwargs)" if not at_once else "return _now"
-    return f"{inspect.getsource(attack)}\n\ndef {exercise}({arguments}):\n    {answer}"
+    source = inspect.getsource(attack)
+    helper = inspect.getsource(send_instead) + "\n\n" if "send_instead(" in source else ""
+    return f"{helper}{source}\n\ndef {exercise}({arguments}):\n    {answer}"
 
 
 def code(source: str, **more: Any) -> dict[str, Any]:
