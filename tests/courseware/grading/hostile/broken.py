@@ -48,7 +48,6 @@ def unreadable() -> Iterator[File]:
         None,
         as_bytes(notebook(["# \u00e9"])).replace(b"\\u00e9", b"\xe9\xff"),
     )
-    yield File("utf16", "a notebook in UTF-16", None, fine.decode().encode("utf-16"))
     yield File("cut", "a notebook cut short", None, fine[:-400])
     yield File("other-lab", "a notebook of another lab", None, as_bytes(notebook(other)))
     yield File("deep-lists", "JSON nested a hundred thousand deep", None, b"[" * deep + b"]" * deep)
@@ -74,8 +73,11 @@ def damaged() -> Iterator[File]:
     yield File("bare", "cells without ids, metadata and outputs", EXERCISES, as_bytes(bare | {"nbformat": 4}))
     yield File("stub-last", "an untouched stub after the solution", FEW, as_bytes(sheet(some, stub)))
 
+    utf16 = as_bytes(sheet(some, "# in two bytes a letter")).decode().encode("utf-16")
+    yield File("utf16", "a notebook in UTF-16, which says so", FEW, utf16)
+
     def with_cell(name: str, why: str, cell: str, earns: tuple[str, ...] = FEW) -> File:
-        return File(name, why, earns, as_bytes(sheet(some, cell)))
+        return File(name, why, earns, as_bytes(sheet({each: some[each] for each in earns}, cell)))
 
     hidden = FEW[:1]
     yield with_cell("deep-sum", "an expression of a hundred thousand terms", "x = " + "1 + " * 100_000 + "1")

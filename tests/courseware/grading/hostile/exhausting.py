@@ -41,7 +41,9 @@ def stops_itself(*args):
     import os
     import signal
 
-    os.kill(os.getpid(), signal.SIGSTOP)
+    while True:
+        os.kill(os.getpid(), signal.SIGSTOP)
+        signal.pause()
 
 
 def never_returns_from_c(*args):
@@ -81,12 +83,18 @@ def forks_without_end(*args):
     time.sleep(60)
 
 
-def forks_in_a_shell(*args):
-    """A fork bomb of shells: up to 4096."""
+def starts_programs_without_end(*args):
+    """A bomb of programs: each starts two more, of a shell or of Python, up to 4096."""
+    import contextlib
     import subprocess
+    import sys
 
-    bomb = 'f() { if [ "$1" -gt 0 ]; then f $(($1 - 1)) & f $(($1 - 1)) & fi; sleep 60; }; f 11'
-    subprocess.run(["sh", "-c", bomb], check=False)
+    shell = 'f() { if [ "$1" -gt 0 ]; then f $(($1 - 1)) & f $(($1 - 1)) & fi; sleep 60; }; f 11'
+    python = "import os, time\nfor _ in range(12):\n    os.fork()\ntime.sleep(60)"
+    with contextlib.suppress(OSError):
+        subprocess.Popen(["sh", "-c", shell])
+    subprocess.run([sys.executable, "-S", "-c", python], check=False)
+    return 1
 
 
 def starts_threads_without_end(*args):
@@ -182,7 +190,7 @@ ATTACKS = (
     waits_in_a_thread,
     waits_at_exit,
     forks_without_end,
-    forks_in_a_shell,
+    starts_programs_without_end,
     starts_threads_without_end,
     eats_memory,
     eats_memory_by_tensors,
