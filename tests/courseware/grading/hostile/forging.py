@@ -212,25 +212,28 @@ def sends_endless_dimensions(*args):
 
 def sends_mixed_names(*args):
     """Layers whose tensors are named by text and by numbers, which cannot be sorted."""
+    outputs = {"list": [{"dict": [["value", 1]]}]}
     shapes = {"dict": [["weight", {"list": [8, 8, 3, 3]}], [1, {"list": [2]}]]}
     layer = {"dict": [["kind", "Conv2d"], ["settings", {"dict": []}], ["shapes", shapes]]}
-    send_instead({"dict": [["layers", {"list": [layer] * 4}], ["outputs", {"list": [1, 1]}]]})
+    send_instead({"dict": [["layers", {"list": [layer] * 4}], ["outputs", outputs]]})
 
 
 def sends_a_tensor_for_a_setting(*args):
     """Layers whose number of groups is a tensor, which is neither true nor false."""
+    outputs = {"list": [{"dict": [["value", 1]]}]}
     shapes = {"dict": [["weight", {"list": [8, 8, 3, 3]}]]}
     settings = {"dict": [["groups", {"tensor": 0}]]}
     layer = {"dict": [["kind", "Conv2d"], ["settings", settings], ["shapes", shapes]]}
-    answer = {"dict": [["layers", {"list": [layer] * 4}], ["outputs", {"list": [1, 1]}]]}
+    answer = {"dict": [["layers", {"list": [layer] * 4}], ["outputs", outputs]]}
     send_instead(answer, [["float32", [2]]], b"\0" * 8)
 
 
 def sends_a_hundred_thousand_layers(*args):
     """More layers than anybody could tell apart."""
+    outputs = {"list": [{"dict": [["value", 1]]}]}
     shapes = {"dict": [["weight", {"list": [8]}]]}
     layer = {"dict": [["kind", "BatchNorm2d"], ["settings", {"dict": []}], ["shapes", shapes]]}
-    send_instead({"dict": [["layers", {"list": [layer] * 9_000}], ["outputs", {"list": [1, 1]}]]})
+    send_instead({"dict": [["layers", {"list": [layer] * 9_000}], ["outputs", outputs]]})
 
 
 def replaces_modules(*args):
