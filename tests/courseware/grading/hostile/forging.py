@@ -228,7 +228,7 @@ def sends_a_tensor_for_a_setting(*args):
     send_instead(answer, [["float32", [2]]], b"\0" * 8)
 
 
-def sends_a_hundred_thousand_layers(*args):
+def sends_thousands_of_layers(*args):
     """More layers than anybody could tell apart."""
     outputs = {"list": [{"dict": [["value", 1]]}]}
     shapes = {"dict": [["weight", {"list": [8]}]]}
@@ -251,7 +251,7 @@ def replaces_modules(*args):
     return 1
 
 
-MODULES = (sends_mixed_names, sends_a_tensor_for_a_setting, sends_a_hundred_thousand_layers)
+MODULES = (sends_mixed_names, sends_a_tensor_for_a_setting, sends_thousands_of_layers)
 ATTACKS = (
     agrees_by_torch,
     agrees_by_operators,
