@@ -18,6 +18,7 @@ from courseware.parameters import parse_value
 
 if TYPE_CHECKING:
     from convbook.claims import Verdict
+    from courseware.bench.training import Suite
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -236,19 +237,59 @@ def bench_training(
 ) -> None:
     """Measure `fit` beside the usual loop, on a GPU also beside timm; exit 1 if a target is missed."""
     from courseware.bench import training
-    from courseware.bench.result import save_result
-    from courseware.bench.terminal import print_result
     from courseware.bench.turns import Bench
 
-    cases = training.select(device, only)
     setting = Bench(device, repeats, quick, budget, say=partial(click.echo, err=True))
-    suite = training.Suite(setting, cases, only)
+    _measure(training.Suite(setting, training.select(device, only), only), output)
+
+
+@bench.command("grading")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each side."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop once they are used up.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: where the book looks.",
+)
+@click.option(
+    "--quick", is_flag=True, help="A tiny class, to see that everything runs; kept only with --output."
+)
+@plainly
+def bench_grading(
+    only: tuple[str, ...], repeats: int, budget: float | None, output: Path | None, quick: bool
+) -> None:
+    """Measure `course grade` beside nbgrader and papermill, and its memory; exit 1 if a target is missed.
+
+    nbgrader is installed once from the package index, into an environment of its own under .cache.
+    """
+    from courseware.bench import grading, training
+    from courseware.bench.turns import Bench
+
+    setting = Bench("cpu", repeats, quick, budget, say=partial(click.echo, err=True))
+    cases = training.select("cpu", only, grading.CASES)
+    _measure(training.Suite(setting, cases, only, grading.SUITE, grading.REPEATS), output)
+
+
+def _measure(suite: "Suite", output: Path | None) -> None:
+    """Run a suite, print and keep what came out, and say by the exit status whether targets were met."""
+    from courseware.bench.result import save_result
+    from courseware.bench.terminal import print_result
+
     try:
         suite.run()
     finally:  # Ctrl-C keeps what has been measured
         result = suite.result()
         print_result(result)
-        if result.figures and (output or not quick):
+        if result.figures and (output or not suite.bench.quick):
             click.echo(f"wrote {save_result(result, output)}", err=True)
     if any(figure.verdict == "missed" for figure in result.figures):
         fail("a target was missed", 1)

@@ -2,5 +2,5 @@
 
 `figure` is one measured line with its target, `turns` measures two or more sides in turns, `case` is what a
 suite consists of, `result` writes what came out, `page` and `terminal` show it. `training` lists the cases of
-`course bench training`; another suite is another such list.
+`course bench training` and runs a list of cases; `grading` is another such list.
 """

@@ -54,7 +54,7 @@ class Figure:
         target: the bound to keep to.
         ours: durations, one a repeat; measured in turns with ``theirs``.
         theirs: the other side's, in the same order; empty for "seconds" and "exponent".
-        unit: "s", or "s/image" if the durations are an image's; "" for an exponent.
+        unit: "s", or "s/image", "s/submission" if the durations are each one's; "" for no durations.
         by_best: whether the target is held against the two sides' best repeats instead of the median pair. A
             busy machine only ever adds time, so on a CPU the best of several says most about the code.
         needed: repeats without which there is no verdict.

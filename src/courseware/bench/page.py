@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from courseware.bench import training, usual
+from courseware.bench import grading, training, usual
 from courseware.bench.case import Case
 from courseware.bench.figure import Figure
 from courseware.bench.result import FOLDER, Result, newest
@@ -16,17 +16,20 @@ DEVICES = {"cpu": "On two CPU cores", "cuda": "On one GPU"}
 
 
 def benchmark_markdown(folder: Path = FOLDER) -> str:
-    """Return the page's body: a section a device, then the loops that were measured against."""
+    """Return the page's body: a section a device, grading, then the loops that were measured against."""
     parts = []
     for device, heading in DEVICES.items():
         cases = [case for case in training.CASES if case.device == device]
-        parts += [f"## {heading}\n", *_device(device, cases, newest(training.SUITE, device, folder))]
+        found = newest(training.SUITE, device, folder)
+        parts += [f"## {heading}\n", *_section(training.SUITE, device, cases, found)]
+    found = newest(grading.SUITE, "cpu", folder)
+    parts += ["## Grading, on two CPU cores\n", *_section(grading.SUITE, "cpu", grading.CASES, found)]
     source = Path(usual.__file__).read_text(encoding="utf-8").rstrip()
     parts += [f"## What it is compared with\n\n```python\n{source}\n```\n"]
     return "\n".join(parts)
 
 
-def _device(device: str, cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
+def _section(suite: str, device: str, cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
     """The measured cases under the run that measured them, then what no run has measured."""
     parts = []
     titles = {case.name: case for case in cases}
@@ -34,7 +37,7 @@ def _device(device: str, cases: Sequence[Case], results: Sequence[Result]) -> li
         measured = [each for each in result.figures if not each.missing and each.case in titles]
         if measured:
             parts += [_circumstances(result), *_tables(measured, titles)]
-    parts += _not_measured(device, cases, results)
+    parts += _not_measured(suite, device, cases, results)
     return parts
 
 
@@ -66,7 +69,7 @@ def _emphasised(figure: Figure) -> tuple[str, ...]:
     return (*others, f"**{verdict}**" if figure.verdict == "missed" else verdict)
 
 
-def _not_measured(device: str, cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
+def _not_measured(suite: str, device: str, cases: Sequence[Case], results: Sequence[Result]) -> list[str]:
     """A list of what has no figure, with its target, the reason if one is known, and the command."""
     known = {(figure.case, figure.part): figure for result in results for figure in result.figures}
     lines = []
@@ -81,5 +84,5 @@ def _not_measured(device: str, cases: Sequence[Case], results: Sequence[Result])
             lines.append(f"- {case.title}, beside {case.against}. Target: {'; '.join(aims)}")
     if not lines:
         return []
-    command = f"course bench {training.SUITE}" + ("" if device == "cpu" else f" --device {device}")
+    command = f"course bench {suite}" + ("" if device == "cpu" else f" --device {device}")
     return [f"**Not measured.** To measure it, run `{command}`.\n", "\n".join(lines) + "\n"]

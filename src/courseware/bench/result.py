@@ -18,7 +18,7 @@ from courseware.bench.figure import Figure
 from courseware.notebooks import CourseError, write_atomic
 
 FOLDER = Path(__file__).parent / "results"
-PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow")
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "papermill")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Result:
     """What one call of `course bench` measured.
 
     Attributes:
-        suite: "training".
+        suite: "training" or "grading".
         device: "cpu" or "cuda".
         date: when it began, in UTC: "2026-01-31 12:00".
         command: what was typed.

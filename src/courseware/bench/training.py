@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -34,7 +34,7 @@ CASES: tuple[Case, ...] = (
 )
 
 
-def select(device: str, names: Iterable[str] = ()) -> list[Case]:
+def select(device: str, names: Iterable[str] = (), cases: Sequence[Case] | None = None) -> list[Case]:
     """The cases of a device, all or those named.
 
     Raises:
@@ -44,7 +44,7 @@ def select(device: str, names: Iterable[str] = ()) -> list[Case]:
         pick_device(device)
     except DeviceError as error:
         raise CourseError(str(error)) from None
-    known = {case.name: case for case in CASES if case.device == device}
+    known = {case.name: case for case in (CASES if cases is None else cases) if case.device == device}
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=3, cutoff=0.4) or known
@@ -55,9 +55,16 @@ def select(device: str, names: Iterable[str] = ()) -> list[Case]:
 class Suite:
     """A run of cases, which keeps what has been measured when it is interrupted."""
 
-    def __init__(self, bench: Bench, cases: list[Case], only: Iterable[str] = ()) -> None:
-        self.bench, self.cases = bench, cases
-        self.command = command(bench, only)
+    def __init__(
+        self,
+        bench: Bench,
+        cases: list[Case],
+        only: Iterable[str] = (),
+        name: str = SUITE,
+        repeats: int = REPEATS,
+    ) -> None:
+        self.bench, self.cases, self.name = bench, cases, name
+        self.command = command(bench, only, name, repeats)
         self.figures: list[Figure] = []
         self.began = datetime.now(UTC)
         self.start = time.perf_counter()
@@ -94,14 +101,14 @@ class Suite:
     def result(self) -> Result:
         """What has been measured so far."""
         seconds = time.perf_counter() - self.start
-        return make_result(SUITE, self.bench.device, self.command, self.began, seconds, self.figures)
+        return make_result(self.name, self.bench.device, self.command, self.began, seconds, self.figures)
 
 
-def command(bench: Bench, only: Iterable[str] = ()) -> str:
-    """What a reader types to measure the same."""
-    words = ["course", "bench", SUITE]
+def command(bench: Bench, only: Iterable[str] = (), name: str = SUITE, repeats: int = REPEATS) -> str:
+    """What a reader types to measure the same; ``repeats`` are the suite's own, which need no word."""
+    words = ["course", "bench", name]
     words += ["--device", bench.device] if bench.device != "cpu" else []
     words += [word for name in only for word in ("--only", name)]
-    words += ["--repeats", str(bench.repeats)] if bench.repeats != REPEATS else []
+    words += ["--repeats", str(bench.repeats)] if bench.repeats != repeats else []
     words += ["--quick"] if bench.quick else []
     return shlex.join(words)

@@ -46,8 +46,10 @@ def amount(value: float, kind: str) -> str:
 
 
 def cost(durations: list[float], unit: str) -> str:
-    """The median duration; an image's is shown as images a second."""
+    """The median duration; an image's is shown as images a second, a submission's as submissions a minute."""
     if not durations or not unit:
         return ""
     median = statistics.median(durations)
+    if unit == "s/submission":
+        return f"{60 / median:.1f} a minute"
     return f"{1 / median:,.0f} images/s" if unit == "s/image" else f"{median:.1f} s"
