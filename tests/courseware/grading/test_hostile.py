@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+
 from courseware.grading.result import Result
 from courseware.grading.run import Grading, grade
 
