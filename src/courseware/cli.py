@@ -391,6 +391,22 @@ def grade(
     sys.exit(0 if found.complete else 1)
 
 
+@main.command("sample-class")
+@click.argument("lab")
+@click.option("--students", type=int, default=12, show_default=True, help="How many.")
+@click.option(
+    "--output", "-o", type=click.Path(file_okay=False, path_type=Path), required=True, help="A new folder."
+)
+@plainly
+def sample_class(lab: str, students: int, output: Path) -> None:
+    """Invent a class that handed in LAB, with planted mistakes, to try grading on."""
+    from courseware.grading.sample import write_class
+
+    [source] = select(find_root(), [lab])
+    written = write_class(source, output, students)
+    click.echo(f"wrote {len(written)} submissions to {output / 'submissions'}, and {output / 'roster.csv'}")
+
+
 @main.command("set-url")
 @click.argument("url")
 @click.option("--book", metavar="URL", help="Where the book is published (default: GitHub's pages).")

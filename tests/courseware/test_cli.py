@@ -216,7 +216,17 @@ def test_live_display_prints_the_same_lines_as_the_plain_one(tmp_path, capsys):
 
 def test_help_lists_every_command():
     output = CliRunner().invoke(main, ["--help"]).output
-    for name in ("run", "build", "serve", "claims", "new-chapter", "release", "set-url"):
+    for name in (
+        "run",
+        "build",
+        "serve",
+        "claims",
+        "new-chapter",
+        "release",
+        "grade",
+        "sample-class",
+        "set-url",
+    ):
         assert f"  {name} " in output
 
 

@@ -1,6 +1,6 @@
 """Mistakes planted into the lab on convolution by hand."""
 
-from grading.mistakes import Mistake
+from courseware.grading.mistakes import Mistake
 
 MISTAKES = [
     Mistake(
