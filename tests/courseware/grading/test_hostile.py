@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # as the workers' path is, who i
 from hostile import roll
 from hostile.sheets import LAB
 
-SECONDS = 300  # the whole class; far less on a quiet machine, but this one may be busy
+SECONDS = 900  # the whole class, on a machine that does much else; without limits some would never end
+OURS = "multiprocessing.resource_tracker"  # Python's own, beside any pool of processes, until this one ends
 SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 SLIPS = ("NameError", "SyntaxError", "ImportError", "ModuleNotFoundError", "UnboundLocalError")
 
@@ -96,21 +97,21 @@ def _contents(folder: Path) -> dict[str, str]:
 
 
 def _descendants() -> dict[int, str]:
-    """Every living process below this one."""
-    parents, names = {}, {}
+    """Every living process below this one, with its command."""
+    parents, commands = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            head, _, tail = stat.read_text(errors="replace").rpartition(")")
-        except OSError:
+            state, parent = stat.read_text(errors="replace").rpartition(")")[2].split()[:2]
+            command = stat.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended meanwhile
             continue
-        state, parent = tail.split()[:2]
-        if state not in "ZX":
+        if state not in "ZX" and OURS not in command:
             pid = int(stat.parent.name)
-            parents[pid], names[pid] = int(parent), head.partition("(")[2]
+            parents[pid], commands[pid] = int(parent), command[:200]
     below = {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in below} - below:
         below |= more
-    return {pid: f"{pid} ({names[pid]})" for pid in below - {os.getpid()}}
+    return {pid: commands[pid] for pid in below - {os.getpid()}}
 
 
 def _wait_until_gone(others: dict[int, str]) -> list[str]:
