@@ -122,9 +122,9 @@ def inverted_residual(make: Callable) -> None:
 def budget_net(make: Callable) -> None:
     """The student's own network: within the budget, and good enough in the race for all points."""
     network = require_module(make(), "BudgetNet()")
+    require_traceable(network, "BudgetNet()")
     problem = race.over_budget(network)
     require(not problem, problem)
-    require_traceable(network, "BudgetNet()")
     accuracy = race.race(network)
     share = race.share(accuracy)
     require(

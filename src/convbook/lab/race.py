@@ -45,7 +45,7 @@ def race(network: nn.Module, seed: int = 0) -> float:
         torch.manual_seed(SEED)
         racer = copy.deepcopy(network).cpu().train()
         for layer in racer.modules():
-            reset = getattr(layer, "reset_parameters", None)
+            reset: Any = getattr(layer, "reset_parameters", None)
             if callable(reset):
                 reset()
         first = copy.deepcopy(racer)(images.float_images(slice(0, 8))).detach()
