@@ -34,6 +34,7 @@ class Draw:
     def __init__(self, key: bytes, *about: str) -> None:
         digest = hmac.digest(key, "\0".join(about).encode(), hashlib.sha256)
         self.seed = int.from_bytes(digest[:6], "big")
+        self.inside = int.from_bytes(digest[6:12], "big")  # a seed that the student's code may come to know
         self.generator = torch.Generator().manual_seed(self.seed)
 
     def tensor(self, *shape: int, scale: float = 1.0) -> Tensor:

@@ -119,8 +119,8 @@ def _try(exercise: Exercise, program: Program, sandbox: Sandbox, draw: Draw) -> 
         raise Wrong(outcome.detail)
     try:
         answers = wire.decode(outcome.answer)
-    except wire.WireError:
-        answers = None
-    if not isinstance(answers, list) or len(answers) != len(trials):
-        raise Wrong("no answer came back")
-    return min(trial.judge(answer, draw) for trial, answer in zip(trials, answers, strict=True))
+        return min(trial.judge(answer, draw) for trial, answer in zip(trials, answers, strict=True))
+    except Wrong:
+        raise
+    except Exception as error:  # whatever came out of the sandbox, it must not stop the grader
+        raise Wrong("what came back is no answer") from error

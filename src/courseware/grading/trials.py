@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Score = Callable[[nn.Module, "Draw"], float]
 MAX_ASSIGNMENTS = 2_000  # ways to tell a student's layers from each other that are tried
+MAX_LAYERS = 500
 
 
 class Wrong(Exception):
@@ -37,7 +38,7 @@ class Trial:
 
     def order(self, draw: "Draw") -> dict[str, Any]:
         """What the driver inside the sandbox is told."""
-        return {"do": self.do, "args": self.args, "kwargs": self.kwargs, "seed": draw.seed}
+        return {"do": self.do, "args": self.args, "kwargs": self.kwargs, "seed": draw.inside}
 
     def judge(self, answer: Any, draw: "Draw") -> float:
         """Return the share of the points earned, 0 to 1.
@@ -141,7 +142,7 @@ class Build(Trial):
 
     def order(self, draw: "Draw") -> dict[str, Any]:
         """What the driver inside the sandbox is told."""
-        more = {"inputs": self.inputs, "train": self.train, "fill": draw.seed}
+        more = {"inputs": self.inputs, "train": self.train, "fill": draw.inside}
         return super().order(draw) | more
 
     def judge(self, answer: Any, draw: "Draw") -> float:
@@ -154,7 +155,7 @@ class Build(Trial):
         problem: Wrong | None = None
         for assignment in itertools.islice(assignments(theirs, ours), MAX_ASSIGNMENTS):
             try:
-                self._compare(outputs, theirs, assignment, draw.seed)
+                self._compare(outputs, theirs, assignment, draw.inside)
             except Wrong as wrong:
                 problem = problem or wrong
             else:
@@ -308,21 +309,26 @@ def _field(answer: Any, name: str, kind: type) -> Any:
 def _described(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The layers in the answer, if that is what they are."""
     found = _field(answer, "layers", list)
-    for layer in found:
-        sound = (
-            isinstance(layer, dict)
-            and isinstance(layer.get("kind"), str)
-            and isinstance(layer.get("settings"), dict)
-            and isinstance(layer.get("shapes"), dict)
-            and all(_is_shape(shape) for shape in layer["shapes"].values())
-        )
-        if not sound:
-            raise Wrong("the answer is not one")
+    if len(found) > MAX_LAYERS or not all(map(_is_layer, found)):
+        raise Wrong("the answer is not one")
     return found
 
 
+def _is_layer(value: Any) -> bool:
+    """Whether it is a description as `structure.describe` writes it."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return False
+    shapes, settings = value.get("shapes"), value.get("settings")
+    if not isinstance(shapes, dict) or not isinstance(settings, dict):
+        return False
+    named = all(isinstance(name, str) for name in (*shapes, *settings))
+    plain = all(isinstance(each, bool | int | float | str | list) for each in settings.values())
+    return named and plain and all(map(_is_shape, shapes.values()))
+
+
 def _is_shape(value: Any) -> bool:
-    return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**31 for n in value)
+    sound = isinstance(value, list) and len(value) <= 8
+    return sound and all(type(n) is int and 0 <= n < 2**31 for n in value)
 
 
 def _list(found: list[dict[str, Any]]) -> str:

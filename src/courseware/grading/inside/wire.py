@@ -19,6 +19,8 @@ DTYPES = {
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 }
 MAX_HEADER = 2_000_000
+MAX_ARRAYS = 10_000
+MAX_DIMENSIONS = 16
 MAX_DEPTH = 12
 MAX_INT = 2**63
 
@@ -59,8 +61,10 @@ def decode(data: bytes) -> Any:
     try:
         header = json.loads(data[4 : 4 + length])
         arrays, end = [], 4 + length
+        if len(header["arrays"]) > MAX_ARRAYS:
+            raise WireError("too many arrays")
         for name, shape in header["arrays"]:
-            if not all(type(n) is int and n >= 0 for n in shape):
+            if len(shape) > MAX_DIMENSIONS or not all(type(n) is int and n >= 0 for n in shape):
                 raise WireError("a shape that is none")
             dtype, count = DTYPES[name], math.prod(shape)
             if count > len(data):
@@ -73,7 +77,7 @@ def decode(data: bytes) -> Any:
         return _unpack(header["tree"], arrays, 0)
     except WireError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, AttributeError) as error:
         raise WireError(f"not a value: {type(error).__name__}") from None
 
 
@@ -116,7 +120,11 @@ def _keep(array: np.ndarray, arrays: list[np.ndarray]) -> int:
 def _unpack(tree: Any, arrays: list[np.ndarray], depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise WireError("nested too deeply")
-    if tree is None or isinstance(tree, bool | int | str):
+    if tree is None or isinstance(tree, bool | str):
+        return tree
+    if isinstance(tree, int):
+        if abs(tree) >= MAX_INT:
+            raise WireError("an integer of more than 64 bits")
         return tree
     (kind, content), *rest = tree.items()
     if kind == "float":
