@@ -35,6 +35,10 @@ class Draw:
         digest = hmac.digest(key, "\0".join(about).encode(), hashlib.sha256)
         self.seed = int.from_bytes(digest[:6], "big")
         self.inside = int.from_bytes(digest[6:12], "big")  # a seed that the student's code may come to know
+        lab = hmac.digest(key, about[0].encode(), hashlib.sha256)
+        self.shared = int.from_bytes(
+            lab[:6], "big"
+        )  # the same for a whole class, where chance must treat all alike
         self.generator = torch.Generator().manual_seed(self.seed)
 
     def tensor(self, *shape: int, scale: float = 1.0) -> Tensor:

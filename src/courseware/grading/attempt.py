@@ -66,8 +66,10 @@ def grade_exercise(
     try:
         program = program_for(reading.cells, exercise.name, assignment.provided)
         share, message = _try(exercise, program, sandbox, draw), ""
-    except (ProgramError, Wrong) as problem:
+    except ProgramError as problem:
         share, message = 0.0, str(problem)
+    except Wrong as problem:
+        share, message = problem.share, str(problem)
     return ExerciseResult(
         name=exercise.name,
         points=round(exercise.points * share, 2),
@@ -99,7 +101,7 @@ def _read(submission: "Submission", assignment: Assignment) -> Reading | str:
 
 
 def _try(exercise: Exercise, program: Program, sandbox: Sandbox, draw: Draw) -> float:
-    """The share of an exercise's points; Wrong says why there are none."""
+    """The share of an exercise's points; Wrong says why there are fewer, or none."""
     forbidden = set(exercise.without) | (REFLECTION if exercise.without else set())
     used = sorted(forbidden & program.names)
     if used:

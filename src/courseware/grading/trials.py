@@ -24,7 +24,15 @@ MAX_LAYERS = 500
 
 
 class Wrong(Exception):
-    """An answer that does not hold; the message says to the student what to look at."""
+    """An answer that does not hold; the message says to the student what to look at.
+
+    Attributes:
+        share: of the points, earned all the same.
+    """
+
+    def __init__(self, message: str, share: float = 0.0) -> None:
+        super().__init__(message)
+        self.share = share
 
 
 class Trial:
@@ -191,7 +199,7 @@ class Network(Trial):
         classes: the logits a network must give.
         max_params: parameters allowed; the rebuilt network is counted, not the student's.
         max_macs: multiply-accumulates allowed for one image.
-        score: trains or examines the rebuilt network; returns the share of points, or raises Wrong.
+        score: trains or examines the rebuilt network; returns the share of points, or raises Wrong with it.
     """
 
     do = "network"

@@ -20,6 +20,7 @@ LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
         (nn.Linear, "in_features out_features bias"),
         (nn.BatchNorm1d, "num_features eps momentum affine"),
         (nn.BatchNorm2d, "num_features eps momentum affine"),
+        (nn.InstanceNorm2d, "num_features eps affine"),
         (nn.GroupNorm, "num_groups num_channels eps affine"),
         (nn.MaxPool2d, "kernel_size stride padding dilation ceil_mode"),
         (nn.AvgPool2d, "kernel_size stride padding ceil_mode count_include_pad"),
@@ -53,7 +54,7 @@ SUMS = ("add", "sub", "mul", "div", "add_", "mul_", "mean", "amax", "sum")
 METHODS = frozenset((*SHAPES, *SUMS, "relu", "relu_", "sigmoid", "tanh", "chunk", "split"))
 MAX_NODES = 2_000
 MAX_NUMBER = 4_096  # in settings and arguments
-MAX_VALUES = 4_000_000  # in one result for one image
+MAX_VALUES = 20_000_000  # in all results together for one image
 
 
 class GraphError(ValueError):
@@ -145,13 +146,16 @@ class Rebuilt(nn.Module):
     def forward(self, x: Tensor) -> Any:
         """Run the steps in order."""
         results: list[Any] = []
+        values = 0
         for op, target, args, named in self.nodes:
             given = [_value(each, results) for each in args]
             options = _value(named, results)
             results.append(self._step(op, target, given, options, x))
             if op == "output":
                 return results[-1]
-            _bound(results[-1], len(x))
+            values += _count(results[-1])
+            if values > MAX_VALUES * len(x):
+                raise GraphError(f"its steps make more than {MAX_VALUES:,} values an image")
         raise GraphError("the network returns nothing")
 
     def _step(self, op: str, target: str, given: list[Any], options: dict[str, Any], x: Tensor) -> Any:
@@ -221,7 +225,7 @@ def _value(data: Any, results: list[Any]) -> Any:
     raise GraphError("an argument that is none")
 
 
-def _bound(result: Any, batch: int) -> None:
-    for each in result if isinstance(result, list | tuple) else (result,):
-        if isinstance(each, Tensor) and each.numel() > MAX_VALUES * max(1, batch):
-            raise GraphError(f"a step makes more than {MAX_VALUES:,} values an image")
+def _count(result: Any) -> int:
+    """The numbers in a result: a tensor, or several."""
+    parts = result if isinstance(result, list | tuple) else (result,)
+    return sum(each.numel() for each in parts if isinstance(each, Tensor))

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hostile import roll
-
 from courseware.grading.order import Bench, Order
 from courseware.grading.result import Result
 from courseware.grading.submissions import Submission
+from hostile import roll
 
 SECONDS = 2.0  # for the trials of an exercise that an attack answers
 
