@@ -35,7 +35,7 @@ class GradeError(CourseError):
 
 @dataclass(frozen=True)
 class Grading:
-    """What a folder came to: a result a student, the new ones counted, where the pages are."""
+    """What a folder came to: a result a student, how many were graded just now, where the pages are."""
 
     results: tuple[Result, ...]
     new: int
@@ -119,12 +119,14 @@ def grade(
                 kept += 1
         books = Books(output, _title(released), store, students)
         display.start(len(submissions), kept, len(submissions) - kept - len(waiting))
+        new = 0
         with _termination_interrupts():
             try:
                 with closing(_grader(order, waiting, workers, scheduler)) as results:
                     for result in results:
                         if result is not None:
                             store.add(result)
+                            new += result.graded
                             display.finished(result)
                             books.write_soon()
                         display.tick()
@@ -134,7 +136,7 @@ def grade(
             store.finish()
             books.write(submissions, text, display)
         graded = store.results(students)
-    return Grading(tuple(graded), len(waiting), output / "index.html")
+    return Grading(tuple(graded), new, output / "index.html")
 
 
 class Books:
