@@ -35,7 +35,7 @@ class Lines:
         self._left = total - kept - failed
         self._began = self._said = time.monotonic()
         if kept:
-            self.say(f"{kept} of {total} submissions have been graded already")
+            self.say(f"{kept} of {total} submissions are done already")
 
     def finished(self, result: Result) -> None:
         """Count a result."""

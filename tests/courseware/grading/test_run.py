@@ -266,7 +266,7 @@ def test_progress_tells_done_rate_remaining_time_and_what_was_not_run(monkeypatc
     # 20 in a minute, 40 left
     assert display.status() == "60/100, 20.0 a minute, 2 min left, 3 not run"
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "38 of 100 submissions have been graded already"
+    assert lines[0] == "38 of 100 submissions are done already"
     assert [line.split("/")[0] for line in lines[1:]] == ["44", "48", "52", "56", "60"]  # every 12 s
     with Live() as live:
         live.start(total=2, kept=0, failed=0)
