@@ -6,6 +6,7 @@ The files are hostile's own; what is judged here is what comes out: marks, pages
 import csv
 import ctypes
 import os
+import pickle
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from courseware.grading.result import Result
 from courseware.grading.run import Grading, grade
@@ -46,39 +48,48 @@ class Class:
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
-    """Grade the class once, with two workers."""
-    folder = tmp_path_factory.mktemp("class")
+    """Grade the class once, with two workers, however many processes share these tests."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    folder, kept = shared / "class", shared / "class.pickle"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder / "scratch"))
+        patch.setattr(tempfile, "tempdir", str(folder / "scratch"))
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        patch.setenv("CONVBOOK_GRADING_KEY", "a-key-for-the-hostile-class" * 3)
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        with FileLock(shared / "class.lock"):
+            if not kept.is_file():
+                kept.write_bytes(pickle.dumps(_grade_class(folder)))
+        yield pickle.loads(kept.read_bytes())
+
+
+def _grade_class(folder: Path) -> Class:
     entries = roll.write_class(folder / "hand-ins")
     before = _contents(folder)
     scratch = folder / "scratch"
     scratch.mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(scratch))
-        patch.setattr(tempfile, "tempdir", str(scratch))
-        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
-        patch.setenv("CONVBOOK_GRADING_KEY", "a-key-for-the-hostile-class" * 3)
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
-        adopt = ctypes.CDLL(None).prctl
-        adopt(SUBREAPER, 1, 0, 0, 0)  # what is orphaned becomes a child of this process, and is seen
-        others = _descendants()
-        began = time.monotonic()
-        try:
-            found = _grade(folder)
-            seconds = time.monotonic() - began
-            left = _wait_until_gone(others)
-        finally:
-            adopt(SUBREAPER, 0, 0, 0, 0)
-        after = _contents(folder)
-        yield Class(
-            entries=entries,
-            hand_ins=folder / "hand-ins",
-            grades=folder / "grades",
-            grading=found,
-            seconds=seconds,
-            left=left,
-            scratch=[str(path) for path in scratch.iterdir()],
-            changed=[name for name in before if after.get(name) != before[name]],
-        )
+    adopt = ctypes.CDLL(None).prctl
+    adopt(SUBREAPER, 1, 0, 0, 0)  # what is orphaned becomes a child of this process, and is seen
+    others = _descendants()
+    began = time.monotonic()
+    try:
+        found = _grade(folder)
+        seconds = time.monotonic() - began
+        left = _wait_until_gone(others)
+    finally:
+        adopt(SUBREAPER, 0, 0, 0, 0)
+    after = _contents(folder)
+    return Class(
+        entries=entries,
+        hand_ins=folder / "hand-ins",
+        grades=folder / "grades",
+        grading=found,
+        seconds=seconds,
+        left=left,
+        scratch=[str(path) for path in scratch.iterdir()],
+        changed=[name for name in before if after.get(name) != before[name]],
+    )
 
 
 def _grade(folder: Path) -> Grading:
