@@ -48,7 +48,7 @@ MISTAKES = {
         "depthwise_conv",
         "    k = weight",
         "    F.conv2d\n    k = weight",
-        "without the name conv2d",
+        "without conv2d",
     ),
     "groups forgotten": ("SeparableConv", "groups=channels_in, ", "", "depthwise"),
     "a linear end": (

@@ -196,6 +196,7 @@ def _start(folder: Path, *more: str, launcher: tuple[str, ...] = ()) -> subproce
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job ignores it
     )
 
 
@@ -209,7 +210,10 @@ def test_a_run_that_is_stopped_says_so_keeps_its_checkpoint_and_writes_no_record
     while not any(checkpoints.glob("*.pt")) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == status, err
     assert "terminated" in out or "interrupted" in out
     assert any(checkpoints.glob("*.pt")) and list(tmp_path.glob("*.json")) == []
