@@ -136,7 +136,7 @@ def test_bfloat16_autocast_stays_near_float32(name):
     assert difference < 0.05
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in SMALL if "+" not in name])  # it takes seconds each
 def test_torch_export_gives_the_same_function(name):
     model, images = small(name)
     model.eval()
