@@ -65,6 +65,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
 
 
 def _grade_class(folder: Path) -> Class:
+    folder.mkdir()
     entries = roll.write_class(folder / "hand-ins")
     before = _contents(folder)
     scratch = folder / "scratch"
