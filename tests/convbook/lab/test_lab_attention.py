@@ -1,19 +1,13 @@
 """The checks of the lab on attention: the solved source passes, and each mistake gets a hint of its own."""
 
-import ast
-from pathlib import Path
-
 import pytest
 import torch
+from solved import define, run, source_of
 from torch import nn
 
 from convbook.lab import Lab
 from convbook.layers import attention
-from courseware.labs import student_version
-from courseware.notebooks import read
 
-SOURCE = Path(__file__).parents[3] / "labs" / "attention.ipynb"
-IMPORTS = "import torch\nfrom torch import Tensor, nn\nfrom torch.nn import functional as F\n"
 DENSE = "nn.Linear(channels, channels // reduction)"
 LAST = "F.relu(x + change * self.gate(change))"
 
@@ -67,43 +61,21 @@ MISTAKES = {
 }
 
 
-def definitions(notebook: dict) -> dict[str, str]:
-    """The code cell of each exercise."""
-    found = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code" and not cell["source"].startswith("import sys"):
-            names = {getattr(node, "name", None) for node in ast.parse(cell["source"]).body}
-            found |= dict.fromkeys(names & set(Lab("attention").checks), cell["source"])
-    return found
-
-
-@pytest.fixture(scope="module")
-def solutions() -> dict[str, str]:
-    return definitions(read(SOURCE))
-
-
-def define(source: str, name: str):
-    space: dict = {"__name__": "student"}
-    exec(IMPORTS + source, space)
-    return space[name]
-
-
-def test_the_solved_source_passes_every_check_and_the_untouched_version_none(solutions):
+def test_the_solved_source_passes_every_check_and_the_untouched_version_none():
     solved, untouched = Lab("attention"), Lab("attention")
-    stubs = definitions(student_version(read(SOURCE)))
     for name in solved.checks:
-        solved.check(define(solutions[name], name))
-        untouched.check(define(stubs[name], name))
+        solved.check(run(source_of("attention", name), name))
+        untouched.check(define("attention", name, solved=False))
     assert solved.passed == list(solved.checks), solved.results
     assert set(untouched.results.values()) == {"not written yet"}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_fails_its_check_with_a_hint(solutions, mistake):
+def test_a_mistake_fails_its_check_with_a_hint(mistake):
     name, right, wrong, hint = MISTAKES[mistake]
-    assert right in solutions[name]
+    assert right in source_of("attention", name)
     lab = Lab("attention")
-    lab.check(define(solutions[name].replace(right, wrong), name))
+    lab.check(run(source_of("attention", name).replace(right, wrong), name))
     assert lab.passed == []
     assert hint in lab.results[name], lab.results[name]
 
@@ -115,8 +87,8 @@ def test_a_mistake_fails_its_check_with_a_hint(solutions, mistake):
         ("ChannelGate", attention.ChannelGate, (8, 4)),
     ],
 )
-def test_the_labs_gates_agree_with_the_packages(solutions, name, finished, args):
-    student, theirs = define(solutions[name], name)(*args), finished(*args)
+def test_the_labs_gates_agree_with_the_packages(name, finished, args):
+    student, theirs = run(source_of("attention", name), name)(*args), finished(*args)
     for one, other in zip(student.parameters(), theirs.parameters(), strict=True):
         other.data.copy_(one.data.view_as(other))
     x = torch.randn(2, 8, 5, 6, generator=torch.Generator().manual_seed(0))
@@ -136,18 +108,18 @@ class SqueezeExcite(nn.Module):
         return torch.einsum("nchw,nc->nchw", x, self.up(self.down(x.mean((2, 3))).relu()).sigmoid())
 """
     lab = Lab("attention")
-    lab.check(define(source, "SqueezeExcite"))
+    lab.check(run(source, "SqueezeExcite"))
     assert lab.passed == ["SqueezeExcite"], lab.results
 
 
-def test_counts_by_hand(solutions):
-    count = define(solutions["se_parameters"], "se_parameters")
+def test_counts_by_hand():
+    count = run(source_of("attention", "se_parameters"), "se_parameters")
     assert count(64, 16) == 64 * 4 + 4 + 4 * 64 + 64
     assert count(4, 4) == sum(p.numel() for p in nn.Sequential(nn.Linear(4, 1), nn.Linear(1, 4)).parameters())
 
 
-def test_an_interval_by_hand(solutions):
-    interval = define(solutions["paired_interval"], "paired_interval")
+def test_an_interval_by_hand():
+    interval = run(source_of("attention", "paired_interval"), "paired_interval")
     mean, half = interval([2.0, 4.0, 6.0], [1.0, 2.0, 3.0])  # differences 1, 2, 3: standard deviation 1
     assert mean == 2.0
     assert half == pytest.approx(4.303 / 3**0.5)

@@ -1,17 +1,13 @@
 """The lab on a budget: the solved source passes, mistakes are told apart, the race is fair."""
 
-from pathlib import Path
-
 import pytest
 import torch
+from solved import run, source_of
 from torch import nn
 
 from convbook.lab import Lab, race
 from convbook.lab.checking import CheckFailed
-from courseware.notebooks import read
 
-SOURCE = Path(__file__).parents[3] / "labs" / "budget.ipynb"
-IMPORTS = "from torch import Tensor, nn\nfrom torch.nn import functional as F\n"
 QUICK = [name for name in Lab("budget").checks if name != "BudgetNet"]
 
 # mistake: (exercise, what stands in the solution, what a student might write instead, words of the hint)
@@ -96,37 +92,28 @@ MISTAKES = {
 }
 
 
-def solution(name):
-    cells = [cell["source"] for cell in read(SOURCE)["cells"] if cell["cell_type"] == "code"]
-    return next(cell for cell in cells if cell.startswith((f"def {name}(", f"class {name}(")))
-
-
-def define(source, name):
-    space = {"__name__": "student"}
-    exec(IMPORTS + source, space)
-    return space[name]
-
-
 @pytest.mark.parametrize("name", QUICK)
 def test_the_solved_source_passes_each_check(name):
     lab = Lab("budget")
-    lab.check(define(solution(name), name))
+    lab.check(run(source_of("budget", name), name))
     assert lab.passed == [name], lab.results
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
 def test_a_planted_mistake_fails_its_check_with_a_hint(mistake):
     name, right, wrong, hint = MISTAKES[mistake]
-    source = solution(name)
+    source = source_of("budget", name)
     assert right in source
     lab = Lab("budget")
-    lab.check(define(source.replace(right, wrong), name))
+    lab.check(run(source.replace(right, wrong), name))
     assert lab.passed == []
     assert hint in lab.results[name], lab.results[name]
 
 
 def test_a_block_that_makes_its_last_layers_first_passes():
-    source = solution("InvertedResidual").replace("        hidden = ", "        NARROW\n        hidden = ", 1)
+    source = source_of("budget", "InvertedResidual").replace(
+        "        hidden = ", "        NARROW\n        hidden = ", 1
+    )
     last = "nn.Conv2d(hidden, channels_out, 1, bias=False), nn.BatchNorm2d(channels_out)"
     pad = " " * 12
     old = f"{pad}nn.Conv2d(hidden, channels_out, 1, bias=False),\n{pad}nn.BatchNorm2d(channels_out),\n"
@@ -134,7 +121,7 @@ def test_a_block_that_makes_its_last_layers_first_passes():
     source = source.replace(old, f"{pad}*narrow,\n")
     source = source.replace("NARROW", f"narrow = [{last.replace('hidden', 'channels_in * expansion')}]")
     lab = Lab("budget")
-    lab.check(define(source, "InvertedResidual"))
+    lab.check(run(source, "InvertedResidual"))
     assert lab.passed == ["InvertedResidual"], lab.results
 
 
@@ -145,7 +132,7 @@ def test_no_hint_holds_a_right_answer():
         "def affordable_width(*a):\n    return 1",
         "def scaled_channels(*a):\n    return 8",
     ):
-        lab.check(define(source, source[4:].split("(")[0]))
+        lab.check(run(source, source[4:].split("(")[0]))
     for answer in ("99", "4851", "43"):
         assert answer not in str(lab.results), answer
 

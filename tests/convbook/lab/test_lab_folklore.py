@@ -1,19 +1,13 @@
 """The checks of the lab on folklore: the solved source passes, and each mistake gets a hint of its own."""
 
-import ast
-from pathlib import Path
-
 import pytest
 import torch
+from solved import define, run, source_of
 from torch.nn import functional as F
 
 from convbook.lab import Lab
 from convbook.profile import profile
-from courseware.labs import student_version
-from courseware.notebooks import read
 
-SOURCE = Path(__file__).parents[3] / "labs" / "folklore.ipynb"
-IMPORTS = "import statistics\nimport torch\nfrom torch import Tensor, nn\n"
 PAIRS = "interval([a - b for a, b in zip(first, second, strict=True)])"
 NORM = "nn.BatchNorm2d(width), nn.ReLU()"
 GAP = "abs(parameters(width) - budget)"
@@ -63,43 +57,21 @@ MISTAKES = {
 }
 
 
-def definitions(notebook: dict) -> dict[str, str]:
-    """The code cell of each exercise."""
-    found = {}
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code" and not cell["source"].startswith("import sys"):
-            names = {getattr(node, "name", None) for node in ast.parse(cell["source"]).body}
-            found |= dict.fromkeys(names & set(Lab("folklore").checks), cell["source"])
-    return found
-
-
-@pytest.fixture(scope="module")
-def solutions() -> dict[str, str]:
-    return definitions(read(SOURCE))
-
-
-def define(source: str, name: str):
-    space: dict = {"__name__": "student"}
-    exec(IMPORTS + source, space)
-    return space[name]
-
-
-def test_the_solved_source_passes_every_check_and_the_untouched_version_none(solutions):
+def test_the_solved_source_passes_every_check_and_the_untouched_version_none():
     solved, untouched = Lab("folklore"), Lab("folklore")
-    stubs = definitions(student_version(read(SOURCE)))
     for name in solved.checks:
-        solved.check(define(solutions[name], name))
-        untouched.check(define(stubs[name], name))
+        solved.check(run(source_of("folklore", name), name))
+        untouched.check(define("folklore", name, solved=False))
     assert solved.passed == list(solved.checks), solved.results
     assert set(untouched.results.values()) == {"not written yet"}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_fails_its_check_with_a_hint(solutions, mistake):
+def test_a_mistake_fails_its_check_with_a_hint(mistake):
     name, right, wrong, hint = MISTAKES[mistake]
-    assert right in solutions[name]
+    assert right in source_of("folklore", name)
     lab = Lab("folklore")
-    lab.check(define(solutions[name].replace(right, wrong), name))
+    lab.check(run(source_of("folklore", name).replace(right, wrong), name))
     assert lab.passed == []
     assert hint in lab.results[name], lab.results[name]
 
@@ -123,30 +95,30 @@ def halving(channels_in, channels_out, how):
     return Pooled(channels_in, channels_out, how)
 """
     lab = Lab("folklore")
-    lab.check(define(source, "halving"))
+    lab.check(run(source, "halving"))
     assert lab.passed == ["halving"], lab.results
 
 
 @pytest.mark.parametrize("halve_after", [[], [1], [2, 3]])
-def test_work_and_parameters_agree_with_the_profiler(solutions, halve_after):
-    row = define(solutions["RowNet"], "RowNet")([5, 5, 5], halve_after, 3)
+def test_work_and_parameters_agree_with_the_profiler(halve_after):
+    row = run(source_of("folklore", "RowNet"), "RowNet")([5, 5, 5], halve_after, 3)
     cost = profile(row, (3, 14, 14))
-    count = define(solutions["row_macs"], "row_macs")
+    count = run(source_of("folklore", "row_macs"), "row_macs")
     assert count([5, 5, 5], halve_after, 14, 3) == cost.macs
-    assert define(solutions["matched_width"], "matched_width")(3, cost.params, 3) == 5
+    assert run(source_of("folklore", "matched_width"), "matched_width")(3, cost.params, 3) == 5
 
 
-def test_dropout_changes_the_variance_as_computed(solutions):
+def test_dropout_changes_the_variance_as_computed():
     torch.manual_seed(0)
     x = 1.5 + 2 * torch.randn(400_000)
     measured = F.dropout(x, 0.3, training=True).var() / x.var()
-    assert define(solutions["variance_ratio"], "variance_ratio")(1.5, 2.0, 0.3) == pytest.approx(
+    assert run(source_of("folklore", "variance_ratio"), "variance_ratio")(1.5, 2.0, 0.3) == pytest.approx(
         measured.item(), rel=0.01
     )
 
 
-def test_numbers_of_seeds_by_hand(solutions):
-    needed = define(solutions["needed_seeds"], "needed_seeds")
+def test_numbers_of_seeds_by_hand():
+    needed = run(source_of("folklore", "needed_seeds"), "needed_seeds")
     assert needed(1.0, 2.49) == 3  # 4.303 / root 3 = 2.484
     assert needed(1.0, 2.48) == 4
     assert needed(1.0, 0.37) == 30  # 2.045 / root 30 = 0.373: not even then

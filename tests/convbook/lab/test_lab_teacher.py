@@ -1,16 +1,13 @@
 """The lab on distillation: the solved source passes, mistakes are told apart, formulas hold by hand."""
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from solved import run, source_of
 
 from convbook.lab import Lab
-from courseware.notebooks import read
 
-SOURCE = Path(__file__).parents[3] / "labs" / "teacher.ipynb"
-IMPORTS = "import torch\nfrom torch import Tensor, nn\nfrom torch.nn import functional as F\n"
 SOFT = "soft = (teacher.exp() * (teacher - student)).sum(dim=1).mean()"
 GRADIENT = "temperature * (q - p) / len(student_logits)"
 GEOMETRIC = "logits.log_softmax(dim=2).mean(dim=0).softmax(dim=1)"
@@ -67,37 +64,26 @@ MISTAKES = {
 }
 
 
-def solution(name):
-    cells = [cell["source"] for cell in read(SOURCE)["cells"] if cell["cell_type"] == "code"]
-    return next(cell for cell in cells if cell.startswith((f"def {name}(", f"class {name}(")))
-
-
-def define(source, name):
-    space = {"__name__": "student"}
-    exec(IMPORTS + source, space)
-    return space[name]
-
-
 @pytest.mark.parametrize("name", list(Lab("teacher").checks))
 def test_the_solved_source_passes_each_check(name):
     lab = Lab("teacher")
-    lab.check(define(solution(name), name))
+    lab.check(run(source_of("teacher", name), name))
     assert lab.passed == [name], lab.results
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
 def test_a_planted_mistake_fails_its_check_with_a_hint(mistake):
     name, right, wrong, hint = MISTAKES[mistake]
-    source = solution(name)
+    source = source_of("teacher", name)
     assert right in source
     lab = Lab("teacher")
-    lab.check(define(source.replace(right, wrong), name))
+    lab.check(run(source.replace(right, wrong), name))
     assert lab.passed == []
     assert hint in lab.results[name], lab.results[name]
 
 
 def test_a_loss_that_teaches_nobody_fails():
-    loss = define(solution("distillation_loss"), "distillation_loss")
+    loss = run(source_of("teacher", "distillation_loss"), "distillation_loss")
 
     def distillation_loss(*given):
         return loss(*given).detach()
@@ -122,13 +108,13 @@ def test_a_teacher_frozen_in_another_way_passes():
             return self.inner(x)
 """
     lab = Lab("teacher")
-    lab.check(define(source, "Frozen"))
+    lab.check(run(source, "Frozen"))
     assert lab.passed == ["Frozen"], lab.results
 
 
 def test_the_gradient_is_what_one_image_of_two_classes_says_by_hand():
     """Odds of 9 against 1 at T = 2 are 3 against 1; an even student is pulled by 2 * (1/2 - 3/4)."""
-    gradient = define(solution("soft_gradient"), "soft_gradient")
+    gradient = run(source_of("teacher", "soft_gradient"), "soft_gradient")
     teacher = torch.tensor([[math.log(9.0), 0.0]])
     expected = torch.tensor([[-0.5, 0.5]])
     torch.testing.assert_close(gradient(torch.zeros(1, 2), teacher, 2.0), expected)
@@ -136,7 +122,7 @@ def test_the_gradient_is_what_one_image_of_two_classes_says_by_hand():
 
 def test_the_means_of_two_teachers_are_those_worked_out_by_hand():
     """One says 9 to 1, one is even: 0.7 on average, and the root of 9 to 1, which is 3 to 1."""
-    ensemble = define(solution("ensemble_targets"), "ensemble_targets")
+    ensemble = run(source_of("teacher", "ensemble_targets"), "ensemble_targets")
     logits = torch.tensor([[[math.log(9.0), 0.0]], [[0.0, 0.0]]])
     torch.testing.assert_close(ensemble(logits, "arithmetic"), torch.tensor([[0.7, 0.3]]))
     torch.testing.assert_close(ensemble(logits, "geometric"), torch.tensor([[0.75, 0.25]]))
@@ -144,7 +130,7 @@ def test_the_means_of_two_teachers_are_those_worked_out_by_hand():
 
 def test_second_guesses_are_shared_out_as_by_hand():
     """Two images of class 0 leave 0.3 and 0.1 on average to the others: three quarters and one quarter."""
-    table = define(solution("dark_knowledge"), "dark_knowledge")
+    table = run(source_of("teacher", "dark_knowledge"), "dark_knowledge")
     p = torch.tensor([[0.5, 0.5, 0.0], [0.7, 0.1, 0.2]])
     expected = torch.tensor([[0.0, 0.75, 0.25], [0, 0, 0], [0, 0, 0]])
     torch.testing.assert_close(table(p, torch.tensor([0, 0])), expected)
