@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from courseware import cache
+from courseware import cache, explorables
 from courseware.contents import STAGED, RenderError, Say, prepare, sources
 from courseware.execute import TIMEOUT, Outcome, Reporter
 from courseware.notebooks import find_root, write_atomic
@@ -80,7 +80,7 @@ def build(
         pages = prepare(
             root, jobs=jobs, parameters=parameters, timeout=timeout, force=force, reporter=counted, say=say
         )
-        inputs = _inputs(root, pages)
+        inputs = _inputs(root, pages, say)
         digest = _digest(root, inputs)
         stamp = work / f".{out.name}.sha256"
         current = stamp.read_text() if stamp.exists() else ""
@@ -115,12 +115,15 @@ class _Count(Reporter):
         self.other.finished(outcome)
 
 
-def _inputs(root: Path, pages: dict[str, str]) -> dict[str, bytes]:
+def _inputs(root: Path, pages: dict[str, str], say: Say) -> dict[str, bytes]:
     """Return everything Jupyter Book reads, by its path in the staged folder."""
     inputs = {name: (root / name).read_bytes() for name in BESIDE if (root / name).is_file()}
     for name, path in sources(root).items():
         if name not in pages:
             inputs[f"{name}{path.suffix}"] = path.read_bytes()
+    asked = explorables.asked_for(text.decode() for text in inputs.values())
+    for name, content in explorables.prepare(asked, root, say).items():
+        inputs[f"{explorables.FOLDER}/{name}.json"] = content
     inputs |= {f"{name}.ipynb": text.encode() for name, text in pages.items()}
     for path in sorted((root / "_static").rglob("*")):
         if path.is_file():

@@ -1,16 +1,18 @@
 """The built book, served as on its host, and one headless Chromium for all tests."""
 
+import functools
 import http.server
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from driving import SAMPLES
 
 from courseware import render
 
@@ -81,3 +83,42 @@ def browser() -> Iterator[Any]:
         )
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def samples() -> Callable[[str], str]:
+    """Gives the HTML of a sample of an explorable by its name, each made once."""
+    return functools.cache(lambda name: SAMPLES[name]())
+
+
+@pytest.fixture
+def visit(browser: Any, samples: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open explorables (names of samples, or HTML) from a file; at the end no error, no request, no log."""
+    problems: list[str] = []
+    contexts: list[Any] = []
+
+    def open_page(*shown: str, theme: str = "light", **options: Any) -> Any:
+        body = "".join(each if each.startswith("<") else samples(each) for each in shown)
+        head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><title>Test</title>"
+        file = tmp_path / "page.html"
+        file.write_text(
+            f"<!doctype html><html lang=en data-theme={theme}><head>{head}</head>"
+            f"<body><main>{body}</main></body></html>",
+            encoding="utf-8",
+        )
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("http:", "https:")) and problems.append(request.url),
+        )
+        page.goto(file.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not problems

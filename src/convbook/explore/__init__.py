@@ -1,10 +1,17 @@
-"""Explorables: figures that answer to sliders without a kernel, each an ES module beside this file."""
+"""Explorables: figures that answer to sliders without a kernel.
 
-from convbook.explore.builders import cardinality, convolution, multipliers, reduction
+Each is a pair of files: NAME.py counts what it shows, NAME.js is the ES module that shows it.
+"""
+
+from convbook.explore.cardinality import cardinality
+from convbook.explore.convolution import convolution
 from convbook.explore.flipbook import flipbook
-from convbook.explore.shell import ExplorableError, list_explorables, show, source
+from convbook.explore.multipliers import multipliers
+from convbook.explore.reduction import reduction
+from convbook.explore.shell import Explorable, ExplorableError, list_explorables, show, source
 
 __all__ = [
+    "Explorable",
     "ExplorableError",
     "cardinality",
     "convolution",

@@ -10,7 +10,7 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from convbook.explore.shell import ExplorableError, put_on_page, to_html
+from convbook.explore.shell import Explorable, ExplorableError, put_on_page
 from convbook.plots.display import PNG, Picture, checked_alt, picture
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -48,7 +48,8 @@ def flipbook_html(
         for figure, label, alt in zip(figures, labels, alts, strict=True)
     ]
     alt = f"{title}: {len(frames)} pictures, turned by a slider"
-    return to_html("flipbook", {"title": title, "labels": list(labels)}, alt=alt, fallback="".join(frames))
+    data = {"title": title, "labels": list(labels)}
+    return Explorable("flipbook", data, alt, fallback="".join(frames)).html()
 
 
 def _picture(figure: Figure | bytes) -> Picture:

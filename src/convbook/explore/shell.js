@@ -118,6 +118,15 @@ function makeModel(state) {
   };
 }
 
+/** A large piece of the data: in the page itself, or a file beside it that is fetched when first wanted. */
+async function part(model, key) {
+  const inline = model.get("parts");
+  if (inline) return inline[key];
+  const answer = await fetch(new URL(`${model.get("beside")}${key}.json`, document.baseURI));
+  if (!answer.ok) throw new Error(`${key} could not be loaded (${answer.status})`);
+  return answer.json();
+}
+
 /** Bring every copy of an output to life, once; the fallback stays if that fails. */
 function mount(id, explorable) {
   for (const host of document.querySelectorAll(`[data-explore="${id}"]:not([data-ready])`)) {

@@ -66,6 +66,32 @@ class Benchmark(SphinxDirective):
         return self.parse_text_to_nodes(benchmark_markdown(), allow_section_headings=True)
 
 
+class Explorable(SphinxDirective):
+    """An explorable of `convbook.explore`, with its large parts in files beside the pages."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return its HTML."""
+        from convbook.explore import ExplorableError
+        from convbook.explore.shell import to_json
+        from courseware import explorables
+
+        self.env.note_reread()
+        name = self.arguments[0]
+        try:
+            explorable = explorables.load(name, Path(self.env.app.srcdir))
+        except ExplorableError as error:
+            raise self.error(str(error)) from None
+        beside = f"_static/explore/{name}/"
+        for part, content in explorable.parts.items():
+            target = Path(self.env.app.outdir, beside, f"{part}.json")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(to_json(content), "utf-8")
+        up = "../" * self.env.docname.count("/")
+        return [nodes.raw("", explorable.html(up + beside), format="html")]
+
+
 class Timeline(SphinxDirective):
     """Year, error and size: the best network of each paper as a figure, then all of them as a table."""
 
@@ -137,6 +163,7 @@ def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("benchmark", Benchmark)
     app.add_directive("errata", Errata)
+    app.add_directive("explorable", Explorable)
     app.add_directive("ledger", Ledger)
     app.add_directive("measured", Measured)
     app.add_directive("timeline", Timeline)

@@ -8,14 +8,9 @@ import torch
 import torchvision
 
 from convbook import explore
-from convbook.explore.builders import cardinality_options, multiplier_grid, reduction_costs
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    calls = []
-    monkeypatch.setattr("IPython.display.display", lambda data, **options: calls.append(data["text/html"]))
-    return calls
+from convbook.explore.cardinality import cardinality_options
+from convbook.explore.multipliers import multiplier_grid
+from convbook.explore.reduction import reduction_costs
 
 
 def data_in(html):
@@ -69,11 +64,11 @@ def test_reduction_costs_equal_a_count_by_hand():
     assert [o["printed"] for o in data["options"]] == ["35.7M", "28.1M"]
 
 
-def test_convolution_carries_the_images_own_pixels_and_counts_c1(shown):
+def test_convolution_carries_the_images_own_pixels_and_counts_c1():
     image = torch.randint(0, 256, (1, 32, 32), dtype=torch.uint8)
-    explore.convolution(image)
-    assert data_in(shown[0])["image"] == image[0].tolist()
-    row = re.search(r'<tr><th scope="row">5×5</th>(.*?)</tr>', shown[0])[1]
+    shown = explore.convolution(image).html()
+    assert data_in(shown)["image"] == image[0].tolist()
+    row = re.search(r'<tr><th scope="row">5×5</th>(.*?)</tr>', shown)[1]
     assert re.findall(r">([^<]+)</td>", row) == ["1", "0", "6 × 28 × 28", "156", "117,600"]
 
 

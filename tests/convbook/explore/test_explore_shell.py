@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from convbook import explore, plots
+from convbook.explore import Explorable
 from convbook.explore.flipbook import flipbook_html
-from convbook.explore.shell import to_html
 
 ALT = "A cat"
 NODE = shutil.which("node")
@@ -41,20 +41,21 @@ def test_every_explorable_is_a_valid_es_module(name, tmp_path):
 def test_every_explorable_keeps_anywidgets_contract_and_fetches_nothing(name):
     module = explore.source(name)
     assert module.count("export default {") == 1 and "render({ model, el" in module
-    assert not re.search(r"\bimport\b|\bfetch\(|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", module)
+    assert module.count("fetch(") == 1  # `part`, for what lies beside a page
+    assert not re.search(r"\bimport\b|XMLHttpRequest|https?://(?!www\.w3\.org/2000/svg)", module)
     assert "innerHTML" not in module
 
 
 def test_data_cannot_leave_its_script_element():
     nasty = "</script><script>alert(1)</script><!-- \u2028 &amp;"
-    html = to_html("flipbook", {"x": nasty, "</script>": 1}, alt=ALT)
+    html = Explorable("flipbook", {"x": nasty, "</script>": 1}, alt=ALT).html()
     assert html.lower().count("</script>") == html.count("<script") == 2
     assert data_in(html) == {"x": nasty, "</script>": 1}
     assert "<!--" not in html and "\u2028" not in html
 
 
 def test_alt_title_and_labels_are_escaped():
-    html = to_html("flipbook", {}, alt='"><img src=x onerror=1>', title="<b>bold</b>")
+    html = Explorable("flipbook", {}, alt='"><img src=x onerror=1>', title="<b>bold</b>").html()
     assert "<img" not in html and "<b>" not in html
     frames = [plots.curves({"a": [1.0]}, "lr") for _ in range(2)]
     html = flipbook_html(frames, ["<i>", "b"], ['"><b>', "y"], "<title>")
@@ -63,7 +64,12 @@ def test_alt_title_and_labels_are_escaped():
 
 def test_tensors_arrays_and_numbers_of_numpy_become_plain_json():
     data = {"a": torch.tensor([[1, 2]]), "b": np.arange(2), "c": np.float64(0.5), "d": None}
-    assert data_in(to_html("flipbook", data, alt=ALT)) == {"a": [[1, 2]], "b": [0, 1], "c": 0.5, "d": None}
+    assert data_in(Explorable("flipbook", data, alt=ALT).html()) == {
+        "a": [[1, 2]],
+        "b": [0, 1],
+        "c": 0.5,
+        "d": None,
+    }
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
@@ -99,9 +105,9 @@ def test_reader_without_javascript_gets_the_fallback(shown):
 
 
 def test_same_explorable_gives_the_same_html_and_other_data_another_identity():
-    first, second = (to_html("flipbook", {"x": x}, alt=ALT) for x in (1, 2))
+    first, second = (Explorable("flipbook", {"x": x}, alt=ALT).html() for x in (1, 2))
     identity = r'data-explore="(\w+)"'
-    assert first == to_html("flipbook", {"x": 1}, alt=ALT)
+    assert first == Explorable("flipbook", {"x": 1}, alt=ALT).html()
     assert re.search(identity, first)[1] != re.search(identity, second)[1]
 
 
@@ -136,3 +142,14 @@ def test_flipbook_frames_of_one_size_stay_so_whatever_is_drawn():
 def test_flipbook_refuses_what_it_cannot_turn(frames, labels, alts, message):
     with pytest.raises(explore.ExplorableError, match=message):
         explore.flipbook(frames, labels, alts, "title")
+
+
+def test_large_parts_lie_in_a_notebooks_output_and_beside_a_page_of_the_book():
+    explorable = Explorable("flipbook", {"x": 1}, alt=ALT, parts={"a": [1], "b": [2]})
+    assert data_in(explorable.html()) == {"x": 1, "parts": {"a": [1], "b": [2]}}
+    assert data_in(explorable.html("../_static/")) == {"x": 1, "beside": "../_static/"}
+
+
+def test_an_explorable_shows_itself_as_the_last_value_of_a_cell():
+    explorable = Explorable("flipbook", {"x": 1}, alt=ALT)
+    assert explorable._repr_mimebundle_() == {"text/html": explorable.html(), "text/plain": ALT}
