@@ -15,6 +15,7 @@ from typing import Any
 from courseware.notebooks import Notebook, strip
 
 LIBRARIES = ("torch", "torchvision", "numpy", "matplotlib")  # whoever installs without the lock has others
+RUNNER = ("engine", "execute", "hatched", "notebooks", "nursery", "worker")  # modules beside this one
 KEEP_DAYS = 30
 
 
@@ -40,8 +41,7 @@ def environment(package: Path, root: Path) -> str:
         if "__pycache__" not in path.parts:
             digest.update(_entry(path.relative_to(package).as_posix(), path.read_bytes()))
     here = Path(__file__).parent
-    runner = [here / name for name in ("engine.py", "execute.py", "notebooks.py", "worker.py")]
-    for path in [root / "requirements.lock", *runner]:
+    for path in [root / "requirements.lock", *(here / f"{name}.py" for name in RUNNER)]:
         if path.is_file():
             digest.update(_entry(path.name, path.read_bytes()))
     for name in LIBRARIES:

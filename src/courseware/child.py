@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from courseware.nursery import Forked, Nursery
+
 GRACE = 2.0  # seconds for a worker to save the partial copy before it is killed
 UNCLEAN = (None, "timeout", "died", "flood", "broken")  # ends after which a kernel may live on
 
@@ -30,14 +32,19 @@ class Job:
 
 
 class Child:
-    """A worker in its own session. It tells its news as lines of JSON through a pipe only it can write to.
+    """A worker in its own session, forked by the nursery or started afresh.
 
-    Its standard input stays open: when this process dies, however it dies, the worker reads its end and
-    takes the kernel with it.
+    It tells its news as lines of JSON through a pipe only it can write to. Its standard input stays open:
+    when this process dies, however it dies, the worker reads its end and takes the kernel with it.
     """
 
     def __init__(
-        self, job: Job, environ: dict[str, str], at_cell: Callable[[Path, int, int], None], home: str
+        self,
+        job: Job,
+        environ: dict[str, str],
+        at_cell: Callable[[Path, int, int], None],
+        home: str,
+        nursery: Nursery | None = None,
     ) -> None:
         self.job = job
         self.started = time.monotonic()
@@ -47,24 +54,29 @@ class Child:
         self._kernel: int | None = None
         self._news = b""
         self._stderr = b""
-        self._news_fd, theirs = os.pipe()
+        self._process: subprocess.Popen[bytes] | Forked
+        stdin, self._stdin_fd = os.pipe()
+        self._stderr_fd, stderr = os.pipe()
+        self._news_fd, news = os.pipe()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "courseware.worker", str(theirs)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs,),
-                start_new_session=True,
-                env=environ,
-            )
+            if nursery is not None:
+                self._process = nursery.fork(stdin, stderr, news)
+            else:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "courseware.worker", str(news)],
+                    stdin=stdin,
+                    stdout=subprocess.DEVNULL,
+                    stderr=stderr,
+                    pass_fds=(news,),
+                    start_new_session=True,
+                    env=environ,
+                )
         except OSError:
-            os.close(self._news_fd)
+            self._close()
             raise
         finally:
-            os.close(theirs)
-        assert self._process.stdin is not None and self._process.stderr is not None
-        self._stderr_fd = self._process.stderr.fileno()
+            for theirs in (stdin, stderr, news):
+                os.close(theirs)
         self._open = {self._news_fd, self._stderr_fd}
         order = {
             "path": str(job.path),
@@ -74,8 +86,7 @@ class Child:
             "home": home,
         }
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
-            self._process.stdin.flush()
+            os.write(self._stdin_fd, json.dumps(order).encode() + b"\n")
 
     @staticmethod
     def wait_for_news(children: Iterable["Child"], seconds: float) -> None:
@@ -115,14 +126,15 @@ class Child:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        for stream in (self._process.stdin, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
-        if self._news_fd >= 0:
-            os.close(self._news_fd)
-        self._news_fd = -1
-        self._open.clear()
+        self._close()
+
+    def _close(self) -> None:
+        """Close the pipes; the worker ends when it reads that of its standard input."""
+        for descriptor in (self._stdin_fd, self._stderr_fd, self._news_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._stdin_fd = self._stderr_fd = self._news_fd = -1
+        self._open = set()
 
     def _take(self, fd: int) -> None:
         data = os.read(fd, 1 << 16)

@@ -29,6 +29,7 @@ from courseware.notebooks import (
     tags,
     write_atomic,
 )
+from courseware.nursery import AVAILABLE, LIBRARIES, Nursery
 from courseware.parameters import require_parameters
 
 TIMEOUT = 600.0  # seconds of wall clock for a whole notebook, its kernel's start included
@@ -139,7 +140,8 @@ def execute(
             waiting.append(Job(path, parameters, kept, partial, timeout, max_output))
 
     if waiting:
-        for outcome in _run(waiting, jobs or cores(), package, reporter):
+        used = _libraries(sources[job.path] for job in waiting)
+        for outcome in _run(waiting, jobs or cores(), package, reporter, used):
             finish(outcome)
         cache.prune(folder)
     return [outcomes[path] for path in paths]
@@ -180,13 +182,23 @@ def _is_healthy(path: Path) -> bool:
         return False
 
 
-def _run(waiting: list[Job], jobs: int, package: Path, reporter: Reporter) -> Iterator[Outcome]:
+def _libraries(notebooks: Iterable[Notebook]) -> tuple[str, ...]:
+    """What is worth importing before the first notebook runs: nothing, unless one will import it."""
+    code = (cell["source"] for nb in notebooks for cell in nb["cells"] if cell["cell_type"] == "code")
+    return LIBRARIES if any("import torch" in each or "convbook import" in each for each in code) else ()
+
+
+def _run(
+    waiting: list[Job], jobs: int, package: Path, reporter: Reporter, libraries: tuple[str, ...]
+) -> Iterator[Outcome]:
     """Run the jobs, yielding each outcome as it comes; whatever still runs is killed on the way out."""
+    warm = AVAILABLE and len(waiting) > 1
     jobs = max(1, min(jobs, len(waiting)))
     waiting = list(waiting)
     running: list[Child] = []
     with _termination_raises(), tempfile.TemporaryDirectory(prefix="course-") as scratch:
         environ = _environ(package, max(1, cores() // jobs), scratch)
+        nursery = Nursery(environ, libraries) if warm else None
         try:
             while waiting or running:
                 while waiting and len(running) < jobs:
@@ -194,7 +206,7 @@ def _run(waiting: list[Job], jobs: int, package: Path, reporter: Reporter) -> It
                     try:
                         _make_room(job)
                         home = tempfile.mkdtemp(dir=scratch)  # what a notebook writes stays out of the course
-                        running.append(Child(job, environ, reporter.at_cell, home))
+                        running.append(Child(job, environ, reporter.at_cell, home, nursery))
                     except OSError as error:
                         yield _outcome_of_oserror(job, error, 0.0)
                     else:
@@ -206,6 +218,8 @@ def _run(waiting: list[Job], jobs: int, package: Path, reporter: Reporter) -> It
         finally:
             for child in running:
                 child.kill()
+            if nursery is not None:
+                nursery.close()
 
 
 def _outcome(child: Child) -> Outcome:

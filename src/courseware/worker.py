@@ -12,8 +12,11 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from jupyter_client.provisioning import local_provisioner
+
+from courseware.hatched import Hatched
 from courseware.notebooks import FULL_DISK, first_line, tags
 
 TRACEBACK_LINES = 14
@@ -134,9 +137,11 @@ def _literal(path: str) -> str:
     return path.replace("{", "{{").replace("}", "}}")
 
 
-def main() -> None:
-    """Take the order, run it, tell the result."""
-    news = News(int(sys.argv[1]))
+def serve(descriptor: int, kernel: Hatched | None = None) -> NoReturn:
+    """Take the order, run it, tell the result; with a kernel that waits, or one that is started afresh."""
+    if kernel is not None:
+        local_provisioner.launch_kernel = kernel.launch  # type: ignore[assignment]
+    news = News(descriptor)
     order = json.loads(_read_line())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     news.tell(**run(order, news))
@@ -160,4 +165,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(int(sys.argv[1]))

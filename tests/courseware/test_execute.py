@@ -136,7 +136,7 @@ def test_a_second_run_executes_only_what_failed(ward, monkeypatch):
     course, _, _ = ward
     asked = []
 
-    def record(waiting, jobs, package, reporter):
+    def record(waiting, jobs, package, reporter, libraries):
         for job in waiting:
             asked.append(job.path.stem)
             yield Outcome(job.path, "broken")
