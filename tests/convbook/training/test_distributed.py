@@ -1,9 +1,11 @@
-"""Two processes train as one does. pytest starts this file under torchrun; ``main`` is what then runs."""
+"""Two processes train as one does. pytest starts this file, which forks into both: one import for two."""
 
 import copy
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +149,25 @@ def main(out: Path) -> None:
     torch.save(found, out / f"{group.rank}.pt")
 
 
-def launch(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+def in_two(work: Callable[[], None]) -> None:
+    """Do ``work`` in two processes, told by their environment what torchrun would tell them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    child = os.fork()
+    os.environ["RANK"] = os.environ["LOCAL_RANK"] = "0" if child else "1"
+    work()
+    if not child:
+        os._exit(0)  # an error has ended it otherwise
+    if os.waitpid(child, 0)[1]:
+        sys.exit("the second process failed")
+
+
+def launch(*arguments: str, torchrun: bool = False) -> subprocess.CompletedProcess[str]:
+    two = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     return subprocess.run(
-        [*command, __file__, *arguments],
+        [sys.executable, *(two if torchrun else ()), __file__, *arguments],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -219,7 +236,7 @@ def test_one_process_writes_checkpoints_and_all_go_on_from_them(found: list[dict
 
 @pytest.mark.slow
 def test_a_process_that_dies_ends_the_command() -> None:
-    done = launch("die")  # within its own limit of time, far below the group's
+    done = launch("die", torchrun=True)  # within its own limit of time, far below the group's
     assert done.returncode != 0 and "ValueError: on purpose" in done.stderr
     assert "the wait is over" not in done.stdout
 
@@ -264,7 +281,7 @@ def test_only_nets_that_may_leave_parts_out_are_searched_for_them() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "train":
-        main(Path(sys.argv[2]))
+        in_two(lambda: main(Path(sys.argv[2])))
     else:
         with process_group("cpu") as group:
             if group.rank == 1:
