@@ -25,6 +25,7 @@ def flipbook():
 SAMPLES = {
     "cardinality": lambda: explore.cardinality().html(),
     "convolution": lambda: explore.convolution(digit()).html(),
+    "cost": lambda: explore.cost().html(),
     "flipbook": flipbook,
     "multipliers": lambda: explore.multipliers().html(),
     "reduction": lambda: explore.reduction().html(),

@@ -5,6 +5,7 @@ Each is a pair of files: NAME.py counts what it shows, NAME.js is the ES module 
 
 from convbook.explore.cardinality import cardinality
 from convbook.explore.convolution import convolution
+from convbook.explore.cost import cost
 from convbook.explore.flipbook import flipbook
 from convbook.explore.multipliers import multipliers
 from convbook.explore.reduction import reduction
@@ -15,6 +16,7 @@ __all__ = [
     "ExplorableError",
     "cardinality",
     "convolution",
+    "cost",
     "flipbook",
     "list_explorables",
     "multipliers",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -30,12 +31,14 @@ class ExplorableError(ValueError):
 
 def list_explorables() -> list[str]:
     """Names that ``show`` knows."""
-    names = (path.name for path in _HERE.iterdir())
-    return sorted(name.removesuffix(".js") for name in names if name.endswith(".js") and name != "shell.js")
+    stems = (path.name.removesuffix(".js") for path in _HERE.iterdir() if path.name.endswith(".js"))
+    return sorted(stem for stem in stems if stem != "shell" and "." not in stem)
 
 
 def source(name: str) -> str:
     """The ES module of an explorable, shared helpers in front: what anywidget would take as ``_esm``.
+
+    A long module keeps some of its functions in files of their own, NAME.PART.js, which stand in between.
 
     Raises:
         ExplorableError: for an unknown name.
@@ -45,7 +48,9 @@ def source(name: str) -> str:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
         raise ExplorableError(f"no explorable is called {name!r}: {hint}")
-    return "\n".join((_HERE / part).read_text(encoding="utf-8") for part in ("shell.js", f"{name}.js"))
+    pieces = sorted(path.name for path in _HERE.iterdir() if re.fullmatch(rf"{name}\.\w+\.js", path.name))
+    files_in_order = ("shell.js", *pieces, f"{name}.js")
+    return "\n".join((_HERE / file).read_text(encoding="utf-8") for file in files_in_order)
 
 
 @dataclass(frozen=True)

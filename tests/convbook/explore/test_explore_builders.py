@@ -69,7 +69,13 @@ def test_convolution_carries_the_images_own_pixels_and_counts_c1():
     shown = explore.convolution(image).html()
     assert data_in(shown)["image"] == image[0].tolist()
     row = re.search(r'<tr><th scope="row">5×5</th>(.*?)</tr>', shown)[1]
-    assert re.findall(r">([^<]+)</td>", row) == ["1", "0", "6 × 28 × 28", "156", "117,600"]
+    assert re.findall(r">([^<]+)</td>", row) == ["1", "0", "1", "forwards", "6 × 28 × 28", "156", "117,600"]
+
+
+def test_convolution_without_an_image_takes_the_first_embedded_digit():
+    from convbook.data import load
+
+    assert data_in(explore.convolution().html())["image"] == load("digits")[0].images[0, 0].tolist()
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 4, 4), (1, 1, 32, 32)])

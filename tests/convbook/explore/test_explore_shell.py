@@ -46,6 +46,14 @@ def test_every_explorable_keeps_anywidgets_contract_and_fetches_nothing(name):
     assert "innerHTML" not in module
 
 
+def test_pieces_of_a_long_module_stand_before_it_and_are_no_explorables():
+    module = explore.source("convolution")
+    assert (
+        module.index("function create") < module.index("function convolve") < module.index("export default")
+    )
+    assert not [name for name in explore.list_explorables() if "." in name]
+
+
 def test_data_cannot_leave_its_script_element():
     nasty = "</script><script>alert(1)</script><!-- \u2028 &amp;"
     html = Explorable("flipbook", {"x": nasty, "</script>": 1}, alt=ALT).html()
