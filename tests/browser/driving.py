@@ -27,6 +27,7 @@ SAMPLES = {
     "convolution": lambda: explore.convolution(digit()).html(),
     "flipbook": flipbook,
     "multipliers": lambda: explore.multipliers().html(),
+    "receptive_field": lambda: explore.receptive_field(measure=False).html(),
     "reduction": lambda: explore.reduction().html(),
 }
 

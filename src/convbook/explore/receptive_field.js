@@ -60,13 +60,13 @@ function stage(address, onPoint) {
   const around = draw("rect", { style: "fill: var(--soft)" });
   const padding = draw("path", { style: "fill: var(--accent); fill-opacity: .25" });
   const edge = draw("rect", { x: 0, y: 0, style: "fill: none; stroke: var(--control); stroke-dasharray: 5 4; vector-effect: non-scaling-stroke" });
-  const shade = draw("path", { "fill-rule": "evenodd", style: "fill: #000" });
+  const shade = draw("path", { "fill-rule": "evenodd", style: "fill: #000; fill-opacity: .55" });
   const inner = draw("path", { style: "fill: none; stroke: #fff; stroke-opacity: .6; stroke-width: 1; vector-effect: non-scaling-stroke" });
   const dots = draw("path", { style: "stroke: #ffd29a; stroke-width: 3; stroke-linecap: round; vector-effect: non-scaling-stroke" });
   const dark = draw("path", { style: "fill: none; stroke: #000; stroke-width: 5; vector-effect: non-scaling-stroke" });
   const frame = draw("path", { class: "cb-field", style: "fill: none; stroke: #ff9d2e; stroke-width: 3; vector-effect: non-scaling-stroke" });
   const svg = draw("svg", { role: "img", style: "overflow: hidden; cursor: crosshair; touch-action: manipulation" },
-    around, padding, photo, heat, shade, edge, inner, dots, dark, frame);
+    around, padding, photo, shade, heat, edge, inner, dots, dark, frame);
   const box = (x, y, width, height) => `M${x} ${y}h${width}v${height}h${-width}z`;
   const square = ([x, y, length]) => box(x, y, length, length);
   const source = new Image();
@@ -114,7 +114,7 @@ function stage(address, onPoint) {
     warm(href) {
       heat.setAttribute("href", href);
       heat.style.display = href ? "" : "none";
-      shade.style.fillOpacity = href ? 0.2 : 0.5;
+      if (href) shade.setAttribute("d", box(0, 0, side, side));
     },
   };
 }
@@ -262,15 +262,19 @@ export default {
       picture.fit(state.side, Math.min(Math.max(-from, to - state.side, state.side / 9), 0.6 * state.side) + 2);
       const centred = state.at === state.layers.length - 1 && 2 * r === here.map - 1 && r === c;
       if (!centred) measured.checked = false;
-      const rows = measured.checked && state.preset.influence.map;
-      picture.warm(rows ? glow(rows) : "");
-      if (!here.map) return picture.show([], []);
+      const { map: rows, side: inner } = measured.checked ? state.preset.influence : {};
+      if (!here.map) {
+        picture.show([], []);
+        return picture.warm("");
+      }
       const place = (each, number) => each.first + number * each.jump;
       const [y, x] = [middle(here, r), middle(here, c)];
       const frames = fields.slice(1, state.at + 1).map((each) => [place(each, nearest(each, x)), place(each, nearest(each, y)), sizeOf(each)]);
       frames.push([place(here, c), place(here, r), sizeOf(here)]);
       const all = here.map <= 16 ? [...Array(here.map).keys()].map((number) => middle(here, number)) : [];
-      return picture.show(frames, all.flatMap((down) => all.map((across) => [across, down])));
+      if (rows) frames.splice(0, frames.length - 1, [...Array(2).fill((state.side - inner) / 2), inner]);
+      picture.show(frames, rows ? [] : all.flatMap((down) => all.map((across) => [across, down])));
+      return picture.warm(rows ? glow(rows) : "");
     }
 
     function explain(layer, before, here, r, c) {
@@ -292,7 +296,7 @@ export default {
       const { influence: found } = state.preset ?? {};
       if (measured.checked) {
         remark.textContent = `Orange: mean absolute gradient over ${model.get("seeds")} random initialisations, no training, on this photograph. ` +
-          `${format(100 * model.get("share"))} % of it lies in a square of ${found.side} pixels, ${format((100 * found.side ** 2) / field ** 2)} % of the field.`;
+          `${format(100 * model.get("share"))} % of it lies in the inner square of ${found.side} pixels, ${format((100 * found.side ** 2) / field ** 2)} % of the field.`;
       } else {
         remark.textContent = wide < 0 ? "No field here is wider than the image." : `From layer ${wide} on the field is wider than the image.`;
       }

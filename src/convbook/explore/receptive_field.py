@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -115,10 +116,12 @@ def stacked(layers: list[dict[str, Any]], size: int) -> Span:
 
 def photograph() -> str:
     """The palace as the address of a small JPEG."""
-    from torchvision.io import encode_jpeg
+    from PIL import Image
 
-    content = encode_jpeg(_square().round().clamp(0, 255).to(torch.uint8), quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(bytes(content.tolist())).decode()}"
+    pixels = _square().round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
+    content = io.BytesIO()
+    Image.fromarray(pixels.numpy()).save(content, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def _square() -> Tensor:
