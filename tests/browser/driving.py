@@ -28,6 +28,7 @@ SAMPLES = {
     "cost": lambda: explore.cost().html(),
     "flipbook": flipbook,
     "multipliers": lambda: explore.multipliers().html(),
+    "receptive_field": lambda: explore.receptive_field(measure=False).html(),
     "reduction": lambda: explore.reduction().html(),
 }
 

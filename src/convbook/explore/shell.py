@@ -38,7 +38,8 @@ def list_explorables() -> list[str]:
 def source(name: str) -> str:
     """The ES module of an explorable, shared helpers in front: what anywidget would take as ``_esm``.
 
-    A long module keeps some of its functions in files of their own, NAME.PART.js, which stand in between.
+    A long module keeps some of its functions in files of their own, NAME.PART.js, which stand in between,
+    and what only it wants of style in NAME.css.
 
     Raises:
         ExplorableError: for an unknown name.
@@ -93,11 +94,11 @@ class Explorable:
             raise ExplorableError(
                 f"{self.name}.js would end its own script element: split the text '</script'"
             )
-        css = (_HERE / "shell.css").read_text(encoding="utf-8")
+        css = "".join(_read(file) for file in ("shell.css", f"{self.name}.css"))
         heading = f'<p class="cb-title">{escape(self.title)}</p>' if self.title else ""
         instead = self.fallback or f"<p>{escape(alt)}</p>"
         return (
-            f'<div class="cb-explore" data-explore="{identity}" role="group" aria-label="{escape(alt)}">'
+            f'<div class="cb-explore cb-{self.name}" data-explore="{identity}" role="group" aria-label="{escape(alt)}">'
             f"<style>{css}</style>{heading}"
             f'<div class="cb-fallback">{instead}'
             "<p>Where scripts run, sliders stand here in its place.</p></div>"
@@ -118,6 +119,12 @@ def show(name: str, data: Mapping[str, Any], *, alt: str, title: str = "", fallb
     """
     explorable = Explorable(name, data, alt, title, fallback)
     put_on_page(explorable.html(), alt)
+
+
+def _read(file: str) -> str:
+    """A file of this folder, or nothing where there is none."""
+    path = _HERE / file
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def put_on_page(content: str, alt: str) -> None:
