@@ -3,6 +3,7 @@
 Each is a pair of files: NAME.py counts what it shows, NAME.js is the ES module that shows it.
 """
 
+from convbook.explore.architectures import architectures
 from convbook.explore.cardinality import cardinality
 from convbook.explore.convolution import convolution
 from convbook.explore.cost import cost
@@ -15,6 +16,7 @@ from convbook.explore.shell import Explorable, ExplorableError, list_explorables
 __all__ = [
     "Explorable",
     "ExplorableError",
+    "architectures",
     "cardinality",
     "convolution",
     "cost",
