@@ -7,6 +7,7 @@ from convbook.explore.cardinality import cardinality
 from convbook.explore.convolution import convolution
 from convbook.explore.flipbook import flipbook
 from convbook.explore.multipliers import multipliers
+from convbook.explore.networks import networks
 from convbook.explore.reduction import reduction
 from convbook.explore.shell import Explorable, ExplorableError, list_explorables, show, source
 
@@ -18,6 +19,7 @@ __all__ = [
     "flipbook",
     "list_explorables",
     "multipliers",
+    "networks",
     "reduction",
     "show",
     "source",
