@@ -9,6 +9,7 @@ from convbook.explore.convolution import convolution
 from convbook.explore.cost import cost
 from convbook.explore.flipbook import flipbook
 from convbook.explore.multipliers import multipliers
+from convbook.explore.networks import networks
 from convbook.explore.receptive_field import receptive_field
 from convbook.explore.reduction import reduction
 from convbook.explore.shell import Explorable, ExplorableError, list_explorables, show, source
@@ -23,6 +24,7 @@ __all__ = [
     "flipbook",
     "list_explorables",
     "multipliers",
+    "networks",
     "receptive_field",
     "reduction",
     "show",

@@ -98,7 +98,8 @@ class Explorable:
         heading = f'<p class="cb-title">{escape(self.title)}</p>' if self.title else ""
         instead = self.fallback or f"<p>{escape(alt)}</p>"
         return (
-            f'<div class="cb-explore cb-{self.name}" data-explore="{identity}" role="group" aria-label="{escape(alt)}">'
+            f'<div class="cb-explore cb-{self.name}" data-explore="{identity}"'
+            f' role="group" aria-label="{escape(alt)}">'
             f"<style>{css}</style>{heading}"
             f'<div class="cb-fallback">{instead}'
             "<p>Where scripts run, sliders stand here in its place.</p></div>"

@@ -3,7 +3,8 @@
 It makes `jupyter-book build .` alone give the same book as `course build`:
 
 - `executed`: pages show executed copies, figures keep their alternative text, labs are the student's version;
-- `directives`: ledger, errata, measured runs, benchmarks and timeline are computed while the book is built;
+- `directives`: ledger, errata, measured runs, benchmarks, explorables are computed while the book is built;
+- `front`: the front page's cards, counts and timeline;
 - `pages` and `html`: repairs of the theme, so that a page needs no other host and passes axe.
 """
 
@@ -13,12 +14,13 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from courseware.sphinx_ext import directives, executed, pages
+from courseware.sphinx_ext import directives, executed, front, pages
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
     executed.setup(app)
     directives.setup(app)
+    front.setup(app)
     pages.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

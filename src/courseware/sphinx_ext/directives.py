@@ -1,9 +1,9 @@
-"""What the package computes, shown on a page: ledger, errata, measured runs, benchmarks, the timeline."""
+"""What the package computes, shown on a page: ledger, errata, measured runs, benchmarks, explorables."""
 
 from __future__ import annotations
 
 import os
-from html import escape
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-Network = dict[str, Any]
+from courseware.places import chapters_on_papers
 
 
 class Ledger(SphinxDirective):
@@ -67,7 +67,10 @@ class Benchmark(SphinxDirective):
 
 
 class Explorable(SphinxDirective):
-    """An explorable of `convbook.explore`, with its large parts in files beside the pages."""
+    """An explorable of `convbook.explore`, with its large parts in files beside the pages.
+
+    One whose data have `chapters` is told which chapter of this book is on which paper.
+    """
 
     required_arguments = 1
 
@@ -89,25 +92,10 @@ class Explorable(SphinxDirective):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(to_json(content), "utf-8")
         up = "../" * self.env.docname.count("/")
+        if "chapters" in explorable.data:
+            links = chapters_on_papers(getattr(self.env.app, "convbook_notebooks", {}), up)
+            explorable = replace(explorable, data={**explorable.data, "chapters": links})
         return [nodes.raw("", explorable.html(up + beside), format="html")]
-
-
-class Timeline(SphinxDirective):
-    """Year, error and size: the best network of each paper as a figure, then all of them as a table."""
-
-    def run(self) -> list[nodes.Node]:
-        """Draw the figure into the build's own folder and return it with its table."""
-        from convbook import claims, plots
-        from convbook.plots.display import picture
-
-        self.env.note_reread()
-        networks: list[Network] = claims.networks()
-        best: list[Network] = claims.best_of_each_paper(networks)
-        alt = describe(best)
-        drawn = picture(plots.timeline(best), alt)
-        image = nodes.image(uri=_keep(self.env, "timeline", drawn.data), alt=alt)
-        image["classes"].append("cb-figure")
-        return [image, nodes.raw("", table(networks), format="html")]
 
 
 def _keep(env: BuildEnvironment, name: str, svg: bytes) -> str:
@@ -118,47 +106,6 @@ def _keep(env: BuildEnvironment, name: str, svg: bytes) -> str:
     return "/" + os.path.relpath(target, env.srcdir)
 
 
-def describe(networks: list[Network]) -> str:
-    """Say in words what the timeline shows."""
-    shown = sorted(_with_error(networks), key=lambda n: (n["year"], -n["top1_error"]))
-    if not shown:
-        return "Timeline of networks."
-    first, best = shown[0], min(shown, key=lambda n: n["top1_error"])
-    return (
-        f"Timeline of {len(shown)} networks: year across, published top-1 error up, disc area in proportion "
-        f"to parameters. From {first['name']} in {first['year']} with {first['top1_error']} % "
-        f"to {best['name']} in {best['year']} with {best['top1_error']} %."
-    )
-
-
-def table(networks: list[Network]) -> str:
-    """Give the timeline as a folded HTML table."""
-    rows = []
-    for net in sorted(networks, key=lambda n: (n["year"], n["name"])):
-        error = net.get("top1_error")
-        cells = [
-            str(net["year"]),
-            "not recorded"
-            if error is None
-            else f"{error} % ({net.get('protocol') or 'protocol not stated'})",
-            f"{net['params']:,}",
-            f"{net['macs']:,}",
-        ]
-        head = f'<th scope="row"><code>{escape(str(net["name"]))}</code></th>'
-        rows.append(f"<tr>{head}{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>")
-    heads = ("network", "year", "published top-1 error", "parameters", "MACs")
-    return (
-        '<details class="cb-details"><summary>All networks as a table</summary><table class="table">'
-        "<caption>Networks by year: errors as published, counts as computed</caption><thead><tr>"
-        + "".join(f'<th scope="col">{head}</th>' for head in heads)
-        + f"</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
-    )
-
-
-def _with_error(networks: list[Network]) -> list[Network]:
-    return [net for net in networks if net.get("top1_error") is not None]
-
-
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     app.add_directive("benchmark", Benchmark)
@@ -166,4 +113,3 @@ def setup(app: Sphinx) -> None:
     app.add_directive("explorable", Explorable)
     app.add_directive("ledger", Ledger)
     app.add_directive("measured", Measured)
-    app.add_directive("timeline", Timeline)
