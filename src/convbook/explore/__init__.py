@@ -6,6 +6,7 @@ Each is a pair of files: NAME.py counts what it shows, NAME.js is the ES module 
 from convbook.explore.cardinality import cardinality
 from convbook.explore.convolution import convolution
 from convbook.explore.flipbook import flipbook
+from convbook.explore.lenet_live import lenet_live
 from convbook.explore.multipliers import multipliers
 from convbook.explore.reduction import reduction
 from convbook.explore.shell import Explorable, ExplorableError, list_explorables, show, source
@@ -16,6 +17,7 @@ __all__ = [
     "cardinality",
     "convolution",
     "flipbook",
+    "lenet_live",
     "list_explorables",
     "multipliers",
     "reduction",
