@@ -1,162 +1,7 @@
 // A trained LeNet in plain code: what is drawn runs through every layer, and all maps are shown.
 
-const SQUASH = {
-  scaled_tanh: (x) => 1.7159 * Math.tanh((2 / 3) * x),
-  tanh: Math.tanh,
-  relu: (x) => Math.max(0, x),
-  "": (x) => x,
-};
-
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const percent = (part, whole) => `${(100 * part) / whole}%`;
-const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-
-/** Base64 of 16-bit floats, little-endian, as numbers. */
-function halves(text) {
-  const view = new DataView(bytes(text).buffer);
-  return Float64Array.from({ length: view.byteLength / 2 }, (_, i) => {
-    const bits = view.getUint16(2 * i, true);
-    const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-    const size = exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24;
-    return bits >> 15 ? -size : size;
-  });
-}
-
-/** Give each layer its weights, what it reads, and the part of the input that one of its values sees. */
-function prepareLayers(told, weights, side) {
-  let [at, below, size, jump] = [0, { maps: 1, side }, 1, 1];
-  const take = (count) => weights.subarray(at, (at += count));
-  return told.map((layer) => {
-    const ready = { ...layer, from: below };
-    if (layer.kind === "convolution") {
-      ready.wires ??= Array.from({ length: layer.maps * below.maps }, (_, i) => [i % below.maps, Math.floor(i / below.maps)]);
-      ready.kernels = take(ready.wires.length * layer.k ** 2);
-      ready.bias = take(layer.maps);
-      size += (layer.k - 1) * jump;
-    } else if (layer.kind === "codes") {
-      ready.codes = take(layer.maps * below.maps);
-    } else {
-      if (layer.kind === "sum") [ready.scale, ready.bias] = [take(layer.maps), take(layer.maps)];
-      size += jump;
-      jump *= 2;
-    }
-    below = layer;
-    return { ...ready, size, jump };
-  });
-}
-
-const OPERATIONS = {
-  convolution({ from, maps, side, k, wires, kernels, bias }, x) {
-    const out = Float64Array.from({ length: maps * side ** 2 }, (_, i) => bias[Math.floor(i / side ** 2)]);
-    wires.forEach(([source, target], wire) => {
-      for (let i = 0; i < k * k; i++) {
-        const weight = kernels[wire * k * k + i];
-        const corner = source * from.side ** 2 + Math.floor(i / k) * from.side + (i % k);
-        for (let row = 0; row < side; row++) {
-          const [to, start] = [(target * side + row) * side, corner + row * from.side];
-          for (let column = 0; column < side; column++) out[to + column] += weight * x[start + column];
-        }
-      }
-    });
-    return out;
-  },
-  sum: (layer, x) => pool(layer, x, (a, b, c, d, map) => layer.scale[map] * (a + b + c + d) + layer.bias[map]),
-  max: (layer, x) => pool(layer, x, (a, b, c, d) => Math.max(a, b, c, d)),
-  codes: ({ maps, codes }, x) =>
-    Float64Array.from({ length: maps }, (_, code) =>
-      x.reduce((sum, value, i) => sum + (value - codes[code * x.length + i]) ** 2, 0)),
-};
-
-function pool({ from, maps, side }, x, join) {
-  return Float64Array.from({ length: maps * side ** 2 }, (_, i) => {
-    const [map, row, column] = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side];
-    const at = (map * from.side + 2 * row) * from.side + 2 * column;
-    return join(x[at], x[at + 1], x[at + from.side], x[at + from.side + 1], map);
-  });
-}
-
-/** The values of every layer for one normalised image. */
-function forward(layers, x) {
-  return layers.map((layer) => (x = OPERATIONS[layer.kind](layer, x).map(SQUASH[layer.squash])));
-}
-
-/** Share of ink in each cell of a field, 0 to 1: strokes of round pens on a bitmap, 4 x 4 pixels a cell. */
-function inkInCells(strokes, radius, cells) {
-  const n = 4 * cells;
-  const share = new Float64Array(cells ** 2);
-  const inked = new Uint8Array(n * n);
-  const span = (a, b) => [Math.max(0, Math.floor(Math.min(a, b) - radius)), Math.min(n - 1, Math.ceil(Math.max(a, b) + radius))];
-  for (const stroke of strokes) {
-    stroke.forEach(([x1, y1], i) => {
-      const [x0, y0] = stroke[Math.max(0, i - 1)];
-      const [dx, dy] = [x1 - x0, y1 - y0];
-      const [[left, right], [top, bottom]] = [span(x0, x1), span(y0, y1)];
-      for (let row = top; row <= bottom; row++) {
-        for (let column = left; column <= right; column++) {
-          const [px, py] = [column + 0.5 - x0, row + 0.5 - y0];
-          const along = Math.max(0, Math.min(1, (px * dx + py * dy) / (dx * dx + dy * dy || 1)));
-          if (inked[row * n + column] || (px - along * dx) ** 2 + (py - along * dy) ** 2 > radius ** 2) continue;
-          inked[row * n + column] = 1;
-          share[Math.floor(row / 4) * cells + Math.floor(column / 4)] += 1 / 16;
-        }
-      }
-    });
-  }
-  return share;
-}
-
-/** Scale strokes into the box that the training digits fill, with a pen that gives as much ink as theirs. */
-function fit(strokes, { cells, box, pen, ink, by_mass: byMass }) {
-  const range = (axis) => {
-    const values = strokes.flat().map((point) => point[axis]);
-    return [Math.min(...values), Math.max(...values)];
-  };
-  const ranges = [range(0), range(1)];
-  const longest = Math.max(...ranges.map(([low, high]) => high - low), 0.1);
-  const extent = ranges.map(([low, high]) => Math.max(high - low, longest / 4)); // no line becomes a square
-  const middle = ranges.map(([low, high]) => (low + high) / 2);
-  const place = (radius) => {
-    const [width, height] = box.map((length, axis) => (length - 2 * radius) / extent[axis]);
-    const across = Math.min(width, height); // narrow digits stay narrow
-    const scale = [across, byMass ? across : height];
-    return strokes.map((stroke) => stroke.map((point) => point.map((value, axis) => (value - middle[axis]) * scale[axis] + 2 * cells)));
-  };
-  const mean = (values) => values.reduce((sum, value) => sum + value) / values.length;
-  if (ink) {
-    let [thin, thick] = [1, 5];
-    for (let i = 0; i < 7; i++) {
-      pen = (thin + thick) / 2;
-      if (mean(inkInCells(place(pen), pen, cells)) > ink) thick = pen;
-      else thin = pen;
-    }
-  }
-  const placed = place(pen);
-  const share = inkInCells(placed, pen, cells);
-  if (!byMass) return share;
-  const total = share.reduce((sum, value) => sum + value);
-  const centre = (index) => share.reduce((sum, value, i) => sum + value * (index(i) + 0.5), 0) / total;
-  const move = [centre((i) => i % cells), centre((i) => Math.floor(i / cells))].map((at) => 4 * Math.round(cells / 2 - at));
-  return inkInCells(placed.map((stroke) => stroke.map(([x, y]) => [x + move[0], y + move[1]])), pen, cells);
-}
-
-/** Cells, each enlarged by bilinear interpolation, in the middle of a side x side field of bytes. */
-function enlarged(share, { cells, enlarge }, side) {
-  const margin = (side - cells * enlarge) / 2;
-  const image = new Uint8Array(side ** 2);
-  const near = (pixel) => {
-    const at = Math.max(0, (pixel + 0.5) / enlarge - 0.5);
-    return [Math.floor(at), Math.min(Math.floor(at) + 1, cells - 1), at - Math.floor(at)];
-  };
-  for (let row = 0; row < cells * enlarge; row++) {
-    for (let column = 0; column < cells * enlarge; column++) {
-      const [[top, bottom, down], [left, right, across]] = [near(row), near(column)];
-      const line = (y) => (1 - across) * share[y * cells + left] + across * share[y * cells + right];
-      image[(row + margin) * side + column + margin] = Math.round(255 * ((1 - down) * line(top) + down * line(bottom)));
-    }
-  }
-  return image;
-}
-
 /** Maps side by side on one canvas; a pixel is chosen by pointer or arrow keys. */
 function sheet({ maps, side, columns, onChoose }) {
   const gap = side > 1 ? 1 : 0;
@@ -281,7 +126,7 @@ function drawingField({ strokes, pen, onDraw }) {
 }
 
 /** Ten bars: what is read in the accent colour, what comes next in the warm one. */
-function paintBars(svg, classes, scores, best, next, words) {
+function paintBars(svg, classes, scores, [best, next], words) {
   const most = Math.max(...scores);
   const rows = classes.map((name, i) => {
     const y = 22 * i;
@@ -300,13 +145,13 @@ function paintBars(svg, classes, scores, best, next, words) {
 export default {
   render({ model, el }) {
     const [side, classes, told] = ["side", "classes", "prepare"].map((key) => model.get(key));
-    const layers = prepareLayers(model.get("layers"), halves(model.get("weights")), side);
+    const plan = model.get("layers");
     const samples = model.get("samples").map((sample) => ({ ...sample, pixels: bytes(sample.pixels) }));
-    const byDistance = layers.at(-1).kind === "codes";
+    const byDistance = plan.at(-1).kind === "codes";
     const pen = (told.pen / 4) * told.enlarge;
     const strokes = [];
     const state = { sample: samples.find((each) => each.label === model.get("start")), right: 0, down: 0, fitted: true };
-    let [shown, chosen, waiting] = [[], null, false];
+    let [layers, shown, chosen, waiting] = [null, [], null, false];
 
     /** Bytes that the network sees: a prepared drawing, or a scan with what is drawn over it. */
     function see() {
@@ -323,6 +168,7 @@ export default {
 
     function update() {
       waiting = false;
+      layers ??= prepareLayers(plan, halves(model.get("weights")), side);
       const pixels = see();
       const began = performance.now();
       const values = forward(layers, Float64Array.from(pixels, (pixel) => (pixel - model.get("mean")) / model.get("std")));
@@ -343,13 +189,13 @@ export default {
       const scores = byDistance ? [...outputs] : [...raised.map((each) => each / raised.reduce((sum, value) => sum + value))];
       const order = [...scores.keys()].sort((a, b) => (byDistance ? scores[a] - scores[b] : scores[b] - scores[a]));
       const words = (score) => (byDistance ? format(score, 1) : `${format(100 * score, 1)} %`);
-      paintBars(bars, classes, scores, order[0], order[1], words);
+      paintBars(bars, classes, scores, order, words);
       const what = byDistance ? "squared distance to its code" : "probability";
-      const [read, next] = order.slice(0, 2).map((i) => `${classes[i]} (${what} ${words(scores[i])})`);
       bars.setAttribute("aria-label", `Scores of the digits: ${scores.map((score, i) => `${classes[i]} ${words(score)}`).join(", ")}`);
       const nothing = strokes.length || state.sample ? "" : "Nothing is drawn, and still it answers. ";
-      spoken.say(`${nothing}Read as ${read}; next comes ${next}.`);
-      counts.update({ "Read as": classes[order[0]], Next: classes[order[1]], "One pass took": `${format(time, 1)} ms` });
+      const [read, next] = order;
+      spoken.say(`${nothing}Read as ${classes[read]} (${what} ${words(scores[read])}), then ${classes[next]} (${words(scores[next])}).`);
+      took.textContent = `${model.get("accuracy")} This pass through all layers took ${format(time, 1)} ms.`;
       const codes = layers.at(-1).codes;
       if (codes) code.paint(codes.subarray(84 * order[0], 84 * order[0] + 84), [-1, 1], `Code of ${classes[order[0]]}`);
     }
@@ -390,7 +236,7 @@ export default {
       onChange: (value) => { state.fitted = value === "fitted"; later(); },
     });
     const field = drawingField({ strokes, pen: pen / side, onDraw: later });
-    const views = [{ name: `What the network sees`, maps: 1, side, squash: "relu" }, ...layers.slice(0, -1)];
+    const views = [{ name: `What the network sees`, maps: 1, side, squash: "relu" }, ...plan.slice(0, -1)];
     const sheets = views.map((layer, i) => {
       const picture = byDistance && layer.maps === 84;
       const columns = picture ? 7 : layer.side === 1 ? 30 : Math.min(layer.maps, layer.maps % 6 ? 8 : 6);
@@ -401,27 +247,33 @@ export default {
     });
     const code = sheet({ maps: 84, side: 1, columns: 7 });
     const bars = draw("svg", { role: "img", viewBox: "0 0 400 222" });
-    const [spoken, pointed, counts] = [status(), status(), facts()];
+    const [spoken, pointed, took] = [status(), status(), create("p", { class: "cb-hint" })];
     const pictures = sheets.filter((each) => each.picture).flatMap((each) => [each.view.element, code.element]);
     el.classList.add("cb-lenet");
     el.append(
       create("div", { class: "cb-controls" }, row("Scans that it was not trained on", false),
         ...(samples.some((each) => each.extra) ? [row("Scans that it misreads", true)] : [])),
       create("div", { class: "cb-pair" },
-        create("figure", {}, create("figcaption", {}, "Draw here"), field.element,
+        create("figure", { class: "cb-field" }, create("figcaption", {}, "Draw here, with mouse, finger or pen"), field.element,
           create("div", { class: "cb-buttons" }, button("Clear", () => clear()), undo)),
         sheets[0].view.element),
       create("p", { class: "cb-hint" }, "By keyboard: arrow keys move the cross, Space draws a line to it, Enter lifts the pen. Over a scan, ink falls where you draw it."),
       spoken.element,
       create("figure", {}, create("figcaption", {}, byDistance ? "Squared distance to each digit's code: the shortest wins" : "Probability of each digit"), bars),
-      create("div", { class: "cb-controls" }, fitting.element, right.element, down.element),
-      counts.element,
+      fitting.element,
+      create("div", { class: "cb-controls" }, right.element, down.element),
       create("p", { class: "cb-hint" }, "Point at a map, or move over it by arrow keys, to see what one of its values sees."),
       pointed.element,
       ...sheets.slice(1).filter((each) => !each.picture).map((each) => each.view.element),
       create("div", { class: "cb-pair cb-drawn" }, ...pictures),
-      create("p", { class: "cb-hint" }, model.get("accuracy")),
+      took,
     );
-    update();
+    // The first pass waits until it can be seen, so that the page itself opens fast.
+    const watch = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      watch.disconnect();
+      later();
+    });
+    watch.observe(el);
   },
 };

@@ -21,6 +21,7 @@ from convbook.plots.display import checked_alt
 
 _HERE = files("convbook.explore")
 _EXPORT = "export default {"
+_NEEDS = {"lenet_live": ("_network.js", "_ink.js")}  # what stands between shell.js and a long module
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
@@ -31,7 +32,8 @@ class ExplorableError(ValueError):
 def list_explorables() -> list[str]:
     """Names that ``show`` knows."""
     names = (path.name for path in _HERE.iterdir())
-    return sorted(name.removesuffix(".js") for name in names if name.endswith(".js") and name != "shell.js")
+    modules = (name for name in names if name.endswith(".js") and name[0] != "_" and name != "shell.js")
+    return sorted(name.removesuffix(".js") for name in modules)
 
 
 def source(name: str) -> str:
@@ -45,7 +47,8 @@ def source(name: str) -> str:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
         raise ExplorableError(f"no explorable is called {name!r}: {hint}")
-    return "\n".join((_HERE / part).read_text(encoding="utf-8") for part in ("shell.js", f"{name}.js"))
+    parts = ("shell.js", *_NEEDS.get(name, ()), f"{name}.js")
+    return "\n".join((_HERE / part).read_text(encoding="utf-8") for part in parts)
 
 
 @dataclass(frozen=True)
