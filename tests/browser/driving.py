@@ -3,7 +3,9 @@
 import json
 import re
 
-from convbook import explore, plots
+import torch
+
+from convbook import explore, models, plots
 from convbook.data import load
 
 FACT = ".cb-facts div:has(dt:text-is('{}')) dd"
@@ -21,12 +23,19 @@ def flipbook():
     return flipbook_html(frames, ["one", "two", "three"], ["frame 1", "frame 2", "frame 3"], "Depth")
 
 
+def lenet():
+    """The network of 1998 with seeded random weights."""
+    torch.manual_seed(0)
+    return models.create_model("lenet5")
+
+
 # One of each, as a notebook would hold it; what is slow to make is made small here.
 SAMPLES = {
     "cardinality": lambda: explore.cardinality().html(),
     "convolution": lambda: explore.convolution(digit()).html(),
     "cost": lambda: explore.cost().html(),
     "flipbook": flipbook,
+    "lenet_live": lambda: explore.lenet_live(lenet(), load("digits")[1]).html(),
     "multipliers": lambda: explore.multipliers().html(),
     "receptive_field": lambda: explore.receptive_field(measure=False).html(),
     "reduction": lambda: explore.reduction().html(),

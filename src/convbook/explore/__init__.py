@@ -8,6 +8,7 @@ from convbook.explore.cardinality import cardinality
 from convbook.explore.convolution import convolution
 from convbook.explore.cost import cost
 from convbook.explore.flipbook import flipbook
+from convbook.explore.lenet_live import lenet_live
 from convbook.explore.multipliers import multipliers
 from convbook.explore.networks import networks
 from convbook.explore.receptive_field import receptive_field
@@ -22,6 +23,7 @@ __all__ = [
     "convolution",
     "cost",
     "flipbook",
+    "lenet_live",
     "list_explorables",
     "multipliers",
     "networks",
