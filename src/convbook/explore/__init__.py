@@ -11,6 +11,7 @@ from convbook.explore.multipliers import multipliers
 from convbook.explore.reduction import reduction
 from convbook.explore.shell import Explorable, ExplorableError, list_explorables, show, source
 from convbook.explore.spatial_map import spatial_map
+from convbook.explore.temperature import temperature
 
 __all__ = [
     "Explorable",
@@ -25,4 +26,5 @@ __all__ = [
     "show",
     "source",
     "spatial_map",
+    "temperature",
 ]

@@ -29,10 +29,15 @@ export default {
       return softmax(weight.map((row, k) => row.reduce((sum, w, channel) => sum + w * means[channel], bias[k])));
     }
 
-    // Begin with the channel whose closing changes the first answer most.
+    // Begin where the image's own gates matter most, and with the channel whose closing changes most.
+    const right = (image, gates) => probabilities(image, gates)[image.label];
+    const first = images.map((image) => Math.abs(right(image, image.gates) - right(image, mean)));
+    const start = first.indexOf(Math.max(...first));
+    state.image = images[start];
+    state.gates = [...images[start].gates];
     const shift = mean.map((_, channel) => {
-      const closed = probabilities(state.image, state.gates.map((each, c) => (c === channel ? 0 : each)));
-      return Math.abs(closed[state.image.label] - probabilities(state.image, state.gates)[state.image.label]);
+      const closed = state.gates.map((each, c) => (c === channel ? 0 : each));
+      return Math.abs(right(state.image, closed) - right(state.image, state.gates));
     });
     state.channel = shift.indexOf(Math.max(...shift));
 
@@ -43,7 +48,7 @@ export default {
       i, create("img", { src: image.src, alt: image.name, style: "width: 3.4rem; margin: .2rem 0" }),
     ]);
     const chooseImage = choice({
-      label: "Image", options: pictures, value: 0,
+      label: "Image", options: pictures, value: start,
       onChange: (i) => { state.image = images[i]; usePreset(state.preset); },
     });
     const options = [...Object.entries(presets).map(([key, [words]]) => [key, words]), ["hand", "as I set them"]];
@@ -68,7 +73,7 @@ export default {
       update();
     }
 
-    const figures = ["Before the gate", "Behind the gate", "Plus shortcut, ReLU"].map((caption) => {
+    const figures = ["Before the gate (grey: 0)", "Behind the gate", "Plus shortcut, ReLU (black: 0)"].map((caption) => {
       const canvas = create("canvas", { role: "img", "aria-label": caption });
       return { canvas, element: create("figure", {}, create("figcaption", {}, caption), canvas) };
     });
@@ -87,9 +92,11 @@ export default {
         canvas.setAttribute("aria-label", `channel ${c}, gate ${gates[c].toFixed(3)}`);
       });
       const at = channel * area;
-      [(i) => image.branch[i], (i) => gates[channel] * image.branch[i], (i) => output(image, i, gates[channel])].forEach(
-        (value, k) => paint(figures[k].canvas, height, width, (i) => signed(value(at + i))),
-      );
+      const [before, behind, sum] = figures.map((figure) => figure.canvas);
+      paint(before, height, width, (i) => signed(image.branch[at + i]));
+      paint(behind, height, width, (i) => signed(gates[channel] * image.branch[at + i]));
+      const brightest = Math.max(1e-9, ...image.shortcut.map((_, i) => output(image, i, 1)));
+      paint(sum, height, width, (i) => Array(3).fill((255 * output(image, at + i, gates[channel])) / brightest));
       gate.set(gates[channel]);
 
       const now = probabilities(image, gates);

@@ -126,7 +126,8 @@ function softmax(logits, temperature = 1) {
 }
 
 /** One bar a name; `update` takes lengths and reference marks from 0 to 1 (or null), and words for each. */
-function bars(names, room = 110) {
+function bars(first, room = 110) {
+  const names = [...first];
   const [height, span] = [24, 285 - room];
   const element = draw("svg", { viewBox: `0 0 360 ${height * names.length}`, role: "img" });
   const rows = names.map((name, i) => {
@@ -140,6 +141,7 @@ function bars(names, room = 110) {
   });
   return {
     element,
+    rename: (next) => rows.forEach(({ label }, i) => (label.textContent = names[i] = next[i])),
     update(lengths, texts, { marks = [], strong = -1, what = "" } = {}) {
       rows.forEach(({ label, bar, mark, words }, i) => {
         bar.setAttribute("width", Math.max(0.5, span * lengths[i]));

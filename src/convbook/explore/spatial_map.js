@@ -36,7 +36,7 @@ export default {
         return { ...block, height, width, values };
       }),
     }));
-    const state = { picture: 0, block: 0, opacity: 60, threshold: 0, row: 0, column: 0, gating: gatings[0] };
+    const state = { picture: 0, block: 0, opacity: 60, threshold: 0, row: 8, column: 12, gating: gatings[0] };
     const block = () => pictures[state.picture].blocks[state.block];
     const options = (label, key, values) =>
       choice({ label, options: values, value: state[key], onChange: (value) => { state[key] = value; update(); } }).element;
