@@ -9,7 +9,7 @@ from convbook.data.clutter import cluttered_digits
 from convbook.data.errors import DataError
 from convbook.data.images import ImageSet
 from convbook.data.load import Images, list_data, load, place
-from convbook.data.photographs import photographs
+from convbook.data.photographs import photograph_patches, photographs
 from convbook.data.stream import StreamSet
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "cluttered_digits",
     "list_data",
     "load",
+    "photograph_patches",
     "photographs",
     "place",
 ]

@@ -8,12 +8,15 @@ from convbook.explore.cardinality import cardinality
 from convbook.explore.convolution import convolution
 from convbook.explore.cost import cost
 from convbook.explore.flipbook import flipbook
+from convbook.explore.gates import gates
 from convbook.explore.lenet_live import lenet_live
 from convbook.explore.multipliers import multipliers
 from convbook.explore.networks import networks
 from convbook.explore.receptive_field import receptive_field
 from convbook.explore.reduction import reduction
 from convbook.explore.shell import Explorable, ExplorableError, list_explorables, show, source
+from convbook.explore.spatial_map import spatial_map
+from convbook.explore.temperature import temperature
 
 __all__ = [
     "Explorable",
@@ -23,6 +26,7 @@ __all__ = [
     "convolution",
     "cost",
     "flipbook",
+    "gates",
     "lenet_live",
     "list_explorables",
     "multipliers",
@@ -31,4 +35,6 @@ __all__ = [
     "reduction",
     "show",
     "source",
+    "spatial_map",
+    "temperature",
 ]

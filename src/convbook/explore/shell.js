@@ -100,6 +100,63 @@ function status() {
   };
 }
 
+/** Numbers that `pack` of packed.py wrote: a Float64Array. */
+function unpack({ low, step, bits, codes }) {
+  const bytes = Uint8Array.from(atob(codes), (character) => character.charCodeAt(0));
+  return Float64Array.from(bits === 16 ? new Uint16Array(bytes.buffer) : bytes, (code) => low + step * code);
+}
+
+/** Paint a canvas of `height` x `width` pixels; `colour(i)` gives [red, green, blue] or [..., alpha]. */
+function paint(canvas, height, width, colour) {
+  [canvas.height, canvas.width] = [height, width];
+  const pixels = new ImageData(width, height);
+  for (let i = 0; i < height * width; i++) {
+    const [red, green, blue, alpha = 255] = colour(i);
+    pixels.data.set([red, green, blue, alpha], 4 * i);
+  }
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+}
+
+/** The distribution that logits give, at a temperature. */
+function softmax(logits, temperature = 1) {
+  const highest = Math.max(...logits);
+  const powers = Array.from(logits, (logit) => Math.exp((logit - highest) / temperature));
+  const sum = powers.reduce((total, power) => total + power, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** One bar a name; `update` takes lengths and reference marks from 0 to 1 (or null), and words for each. */
+function bars(first, room = 110) {
+  const names = [...first];
+  const [height, span] = [24, 285 - room];
+  const element = draw("svg", { viewBox: `0 0 360 ${height * names.length}`, role: "img" });
+  const rows = names.map((name, i) => {
+    const y = i * height;
+    const label = draw("text", { x: 0, y: y + 16 }, name);
+    const bar = draw("rect", { x: room, y: y + 4, height: 16, width: 0 });
+    const mark = draw("line", { y1: y + 1, y2: y + 23, style: "stroke: var(--fg); stroke-width: 2" });
+    const words = draw("text", { x: 360, y: y + 16, "text-anchor": "end" });
+    element.append(label, bar, mark, words);
+    return { label, bar, mark, words };
+  });
+  return {
+    element,
+    rename: (next) => rows.forEach(({ label }, i) => (label.textContent = names[i] = next[i])),
+    update(lengths, texts, { marks = [], strong = -1, what = "" } = {}) {
+      rows.forEach(({ label, bar, mark, words }, i) => {
+        bar.setAttribute("width", Math.max(0.5, span * lengths[i]));
+        bar.style.fill = i === strong ? "var(--warm)" : "var(--accent)";
+        label.style.fontWeight = i === strong ? 700 : 400;
+        words.textContent = texts[i];
+        const at = marks[i] ?? null;
+        mark.style.visibility = at === null ? "hidden" : "visible";
+        for (const x of ["x1", "x2"]) mark.setAttribute(x, room + span * (at ?? 0));
+      });
+      element.setAttribute("aria-label", `${what} ` + names.map((name, i) => `${name}: ${texts[i]}`).join(", "));
+    },
+  };
+}
+
 /** The part of anywidget's model that an explorable needs, over plain data. */
 function makeModel(state) {
   const listeners = new Map();
