@@ -40,6 +40,7 @@ class Child:
         self, job: Job, environ: dict[str, str], at_cell: Callable[[Path, int, int], None], home: str
     ) -> None:
         self.job = job
+        self.threads = int(environ["OMP_NUM_THREADS"])
         self.started = time.monotonic()
         self.result: dict[str, Any] = {}
         self._at_cell = at_cell
