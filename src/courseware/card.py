@@ -42,7 +42,7 @@ def draw(title: str, part: str, book: str, description: str, figure: Path | None
 
 
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, most: int) -> list[str]:
-    """Break a text into at most `most` lines no wider than `width` pixels; the last says if there was more."""
+    """Break a text into at most `most` lines `width` pixels wide; the last shows if there was more."""
     lines: list[str] = []
     words = text.split()
     while words and len(lines) < most:

@@ -14,10 +14,14 @@ from urllib.parse import urlsplit
 from bs4 import BeautifulSoup, Tag
 
 # What only makes sense where one can click, and scripts: the printed page runs none.
-_ON_SCREEN = (
-    "script, noscript, button, form, input, select, template, .headerlink, .cb-open, .cb-controls, .cb-shown"
-)
+_ON_SCREEN_TAGS = {"script", "noscript", "button", "form", "input", "select", "template"}
+_ON_SCREEN_CLASSES = {"headerlink", "cb-open", "cb-controls", "cb-shown", "toctree-wrapper"}
 _REFERRING = ("aria-labelledby", "aria-describedby", "for", "headers")
+_ARTICLE = re.compile(
+    r'<article class="bd-article".*?</article>', re.DOTALL
+)  # html.parser is slow: only this
+_STYLE = re.compile(r'<link\b[^>]*\brel="stylesheet"[^>]*>')
+_HREF = re.compile(r'\bhref="([^"]*)"')
 
 
 @dataclass(frozen=True)
@@ -40,25 +44,50 @@ class Entry:
     anchor: str = ""
 
 
-def one_page(
-    html: Path, pages: Iterable[str], parts: Mapping[str, str], cover: Cover, numbers: Mapping[str, int]
-) -> str:
-    """Return one HTML page with the articles of `pages`, to be written into a folder beside `html`.
+@dataclass(frozen=True)
+class OnePage:
+    """All articles of the book, ready to be printed.
+
+    Attributes:
+        cover: what stands on the title page.
+        entries: the lines of the contents.
+        styles: links to the pages' stylesheets.
+        articles: their HTML, in the book's order.
+    """
+
+    cover: Cover
+    entries: tuple[Entry, ...]
+    styles: str
+    articles: str
+
+    def html(self, numbers: Mapping[str, int]) -> str:
+        """Return the page, with printed page numbers by anchor as far as they are known."""
+        css = (files("courseware") / "print.css").read_text("utf-8")
+        head = f"<title>{escape(self.cover.title)}</title>{self.styles}<style>{css}</style>"
+        body = f"{_cover(self.cover)}{_contents(self.entries, numbers)}<main>{self.articles}</main>"
+        return (
+            '<!doctype html><html lang="en" data-theme="light">'
+            f'<head><meta charset="utf-8">{head}</head><body>{body}</body></html>'
+        )
+
+
+def merge(html: Path, pages: Iterable[str], parts: Mapping[str, str], cover: Cover) -> OnePage:
+    """Merge the articles of `pages` into one page, to be written into a folder beside `html`.
 
     Args:
         html: the folder of built pages.
         pages: names such as `chapters/lenet`, in the book's order.
         parts: the part of the book that a page stands in.
         cover: what stands on the title page.
-        numbers: printed page numbers by anchor, as far as they are known.
     """
     listed = list(pages)
     articles, entries, part, styles = [], [], "", ""
     for name in listed:
-        soup = BeautifulSoup((html / f"{name}.html").read_text("utf-8"), "html.parser")
-        styles = styles or _styles(soup, name, html.name)
-        article = soup.select_one("article.bd-article")
-        title = article.find("h1") if article else None
+        text = (html / f"{name}.html").read_text("utf-8")
+        styles = styles or _styles(text, name, html.name)
+        found = _ARTICLE.search(text)
+        article = BeautifulSoup(found[0], "html.parser").article if found else None
+        title = article.h1 if article else None
         if article is None or title is None:
             continue
         begins = parts.get(name, "") not in ("", part)
@@ -67,12 +96,7 @@ def one_page(
             entries.append(Entry(part))
         articles.append(_prepared(article, name, frozenset(listed), html.name, part if begins else ""))
         entries.append(Entry(" ".join(title.get_text().split()), anchor(name)))
-    css = (files("courseware") / "print.css").read_text("utf-8")
-    return (
-        f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">'
-        f"<title>{escape(cover.title)}</title>{styles}<style>{css}</style></head><body>"
-        f"{_cover(cover)}{_contents(entries, numbers)}<main>{''.join(articles)}</main></body></html>"
-    )
+    return OnePage(cover, tuple(entries), styles, "".join(articles))
 
 
 def anchor(page: str, inside: str = "") -> str:
@@ -80,35 +104,45 @@ def anchor(page: str, inside: str = "") -> str:
     return f"{page.replace('/', '.')}{f'.{inside}' if inside else ''}"
 
 
-def _styles(soup: BeautifulSoup, name: str, folder: str) -> str:
+def _styles(text: str, name: str, folder: str) -> str:
     """Return the links to a page's stylesheets, seen from beside the pages."""
-    found = soup.select("link[rel~=stylesheet]")
     return "".join(
-        f'<link rel="stylesheet" href="{escape(_beside(str(each["href"]), name, folder))}">' for each in found
+        _HREF.sub(lambda href: f'href="{_beside(href[1], name, folder)}"', tag)
+        for tag in _STYLE.findall(text)
     )
 
 
 def _prepared(article: Tag, name: str, pages: frozenset[str], folder: str, part: str) -> str:
     """Return an article for print: nothing to click, everything unfolded, headings one level down."""
-    for each in article.select(_ON_SCREEN):
-        each.decompose()
-    for each in article.select("details"):
-        each["open"] = ""
-    for each in article.find_all(re.compile(r"^h[1-5]$")):
-        each.name = f"h{int(each.name[1]) + 1}"
-    for each in article.find_all(id=True):
-        each["id"] = anchor(name, str(each["id"]))
-    for key in _REFERRING:
-        for each in article.find_all(attrs={key: True}):
-            each[key] = " ".join(anchor(name, one) for one in str(each[key]).split())
-    for each in article.find_all("a", href=True):
-        each["href"] = _target(str(each["href"]), name, pages)
-    for each in article.find_all("img", src=True):
-        each["src"] = _beside(str(each["src"]), name, folder)
-        del each["loading"]
+    for tag in article.find_all(True):
+        if tag.decomposed:
+            continue
+        if tag.name in _ON_SCREEN_TAGS or _ON_SCREEN_CLASSES.intersection(tag.get("class") or ()):
+            tag.decompose()
+        else:
+            _prepare(tag, name, pages, folder)
     above = f'<h1 class="part">{escape(part)}</h1>' if part else ""
-    kind = "page begins" if part else "page"
-    return f'<section class="{kind}" id="{anchor(name)}">{above}{article}</section>'
+    return f'<section class="page" id="{anchor(name)}">{above}{article}</section>'
+
+
+def _prepare(tag: Tag, name: str, pages: frozenset[str], folder: str) -> None:
+    """Make one element fit for a page that holds all pages."""
+    if re.fullmatch("h[1-5]", tag.name):
+        tag.name = f"h{int(tag.name[1]) + 1}"
+    elif tag.name == "details":
+        tag["open"] = ""
+    elif tag.name == "a" and tag.has_attr("href"):
+        tag["href"] = _target(str(tag["href"]), name, pages)
+    elif tag.name == "img":
+        tag["src"] = _beside(str(tag["src"]), name, folder)
+        del tag["loading"]
+    if tag.has_attr("id"):
+        tag["id"] = anchor(name, str(tag["id"]))
+    for key in _REFERRING:
+        if tag.has_attr(key):
+            value = tag[key]
+            words = value.split() if isinstance(value, str) else value
+            tag[key] = " ".join(anchor(name, word) for word in words)
 
 
 def _beside(address: str, name: str, folder: str) -> str:
@@ -137,7 +171,7 @@ def _cover(cover: Cover) -> str:
     )
 
 
-def _contents(entries: list[Entry], numbers: Mapping[str, int]) -> str:
+def _contents(entries: Iterable[Entry], numbers: Mapping[str, int]) -> str:
     lines = []
     for entry in entries:
         if not entry.anchor:

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import yaml
 
-from courseware.contents import sources
+from courseware.contents import parts, sources
 from courseware.notebooks import CourseError, write_atomic
-from courseware.one_page import Cover, one_page
-from courseware.sphinx_ext.heads import part_of
+from courseware.one_page import Cover, merge
 
 NAME = "convbook.pdf"
 TIMEOUT = 600  # seconds for one printing
@@ -69,13 +68,12 @@ def write(
     started = time.monotonic()
     target = target or html / NAME
     config = yaml.safe_load((root / "_config.yml").read_text("utf-8"))
-    parts = part_of(yaml.safe_load((root / "_toc.yml").read_text("utf-8")))
     cover, names = read_cover(root, config), list(sources(root))
     with tempfile.TemporaryDirectory(dir=html.parent, prefix=".printing-") as scratch:
         say(f"printing {len(names)} pages of the book, twice: the contents need the page numbers")
-        draft = print_page(one_page(html, names, parts, cover, {}), Path(scratch), browser)
-        numbers = page_numbers(draft)
-        content = print_page(one_page(html, names, parts, cover, numbers), Path(scratch), browser)
+        book = merge(html, names, parts(root), cover)
+        numbers = page_numbers(print_page(book.html({}), Path(scratch), browser))
+        content = print_page(book.html(numbers), Path(scratch), browser)
     if page_numbers(content) != numbers:
         raise PrintError("the contents' page numbers did not settle: is another program changing the pages?")
     write_atomic(target, content)

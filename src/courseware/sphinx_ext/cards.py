@@ -8,14 +8,12 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import yaml
 from docutils import nodes  # type: ignore[import-untyped]
 from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from courseware import card
-from courseware.sphinx_ext.heads import part_of
+from courseware import card, contents
 
 FOLDER = "_static/cards"
 _LONGEST = 200  # characters of a description; search engines and cards cut later ones
@@ -90,8 +88,7 @@ def announce(
     meta: dict[str, Any] = dict(context.get("meta") or {})
     description = str(meta.get("description") or lead(doctree))
     title = unescape(re.sub(r"<[^>]+>", "", context["title"]))
-    toc = Path(app.srcdir, "_toc.yml")
-    part = part_of(yaml.safe_load(toc.read_text("utf-8"))).get(pagename, "") if toc.is_file() else ""
+    part = contents.parts(Path(app.srcdir)).get(pagename, "")
     figure = main_figure(doctree, Path(app.srcdir))
     content = card.draw(
         re.sub(r"^\d+(\.\d+)*\. ", "", title), part, app.config.project, description, figure and figure[0]

@@ -12,26 +12,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import yaml
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 
 from courseware import contents
-from courseware.grading.assignment import AssignmentError, find_assignment
 from courseware.notebooks import MEASURED, Notebook, tags
 
 _TIME = re.compile(r"\*\*Time\*\*: (\d+ to \d+ minutes)")
 _TITLE_END = re.compile(r"</h1>")
-
-
-def part_of(toc: dict[str, Any]) -> dict[str, str]:
-    """Return each page's part, by a table of contents."""
-    return {
-        str(chapter["file"]): str(part["caption"])
-        for part in toc.get("parts", ())
-        for chapter in part.get("chapters", ())
-        if "caption" in part
-    }
 
 
 def chapter_facts(notebook: Notebook) -> list[str]:
@@ -51,6 +39,8 @@ def lab_facts(source: Path, notebook: Notebook) -> list[str]:
     text = "\n".join(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     time = _TIME.search(text)
     facts = [time[1]] if time else []
+    from courseware.grading.assignment import AssignmentError, find_assignment  # loads torch
+
     try:
         exercises = find_assignment(source).exercises
     except AssignmentError:  # not graded
@@ -87,8 +77,7 @@ def put(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
     """Put the head beneath the title, and each neighbour's part above its name."""
-    toc = Path(app.srcdir, "_toc.yml")
-    parts = part_of(yaml.safe_load(toc.read_text("utf-8"))) if toc.is_file() else {}
+    parts = contents.parts(Path(app.srcdir))
     neighbours = getattr(app.builder, "relations", {}).get(pagename, (None, None, None))[1:]
     for side, name in zip(("prev", "next"), reversed(neighbours), strict=True):
         if context.get(side) and name in parts:
