@@ -15,11 +15,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from courseware.sphinx_ext import cards, directives, equations, executed, feed, heads, pages, terms
+from courseware.sphinx_ext import cards, directives, equations, executed, feed, heads, missing, pages, terms
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
-    for part in (executed, directives, equations, terms, pages, heads, cards, feed):
+    for part in (executed, directives, equations, terms, pages, heads, cards, feed, missing):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
