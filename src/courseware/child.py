@@ -47,6 +47,7 @@ class Child:
         nursery: Nursery | None = None,
     ) -> None:
         self.job = job
+        self.threads = int(environ["OMP_NUM_THREADS"])
         self.started = time.monotonic()
         self.result: dict[str, Any] = {}
         self._at_cell = at_cell

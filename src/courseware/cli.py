@@ -135,6 +135,27 @@ def serve(port: int) -> None:
 
 
 @main.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: beside the pages.",
+)
+@plainly
+def pdf(output: Path | None) -> None:
+    """Print the built book as one PDF; wants Chromium."""
+    from courseware import pdf
+
+    root = find_root()
+    pages = root / "_build" / "html"
+    if not (pages / "index.html").is_file():
+        fail("the book is not built yet: run `make book` (or `course build`) first", 2)
+    made = pdf.write(root, pages, output, say=click.echo)
+    click.echo(f"{made.pages} pages in {made.seconds:.0f} s: {made.path}")
+
+
+@main.command()
 @click.option("--paper", metavar="KEY", help="Only this paper, by its key in references.bib.")
 @click.option("--model", metavar="NAME", help="Only this network.")
 @click.option("--format", "form", type=click.Choice(["table", "json", "markdown"]), default="table")

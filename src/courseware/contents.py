@@ -123,6 +123,17 @@ def sources(root: Path, pattern: str = "*") -> dict[str, Path]:
     return {name: path for name, path in found.items() if path.match(pattern)}
 
 
+def parts(root: Path) -> dict[str, str]:
+    """Return the caption of the part that each page stands in, by `_toc.yml`."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text("utf-8"))
+    return {
+        str(chapter["file"]): str(part["caption"])
+        for part in toc.get("parts", ())
+        for chapter in part.get("chapters", ())
+        if "caption" in part
+    }
+
+
 def _pages(node: Any) -> Iterator[str]:
     """Yield the page names in a table of contents, front page first."""
     if isinstance(node, dict):

@@ -19,6 +19,7 @@ from courseware import cache
 from courseware.child import Child, Job
 from courseware.notebooks import (
     FULL_DISK,
+    MEASURED,
     Notebook,
     NotebookError,
     clean_executed,
@@ -232,6 +233,7 @@ def _outcome(child: Child) -> Outcome:
             notebook = clean_executed(read(job.partial))
             trouble = health(_without_injected(notebook))
             if trouble is None:
+                notebook["metadata"][MEASURED] = {"seconds": round(seconds, 1), "threads": child.threads}
                 write_atomic(job.kept, dumps(notebook))
                 job.partial.unlink(missing_ok=True)
                 return Outcome(job.path, "ok", seconds, output=job.kept)

@@ -21,8 +21,9 @@ Cell = dict[str, Any]
 FOLDERS = ("chapters", "labs")
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 CELL_TYPES = ("markdown", "code", "raw")
+MEASURED = "course_run"  # how long an executed copy took: {"seconds": wall clock, "threads": of its kernel}
 # What running a notebook, or a tool around it, leaves in the metadata.
-RUN_METADATA = ("papermill", "execution", "ExecuteTime", "outputId", "collapsed")
+RUN_METADATA = ("papermill", "execution", "ExecuteTime", "outputId", "collapsed", MEASURED)
 PROGRESS_BAR = re.compile(r"\d+%\||\d+it \[|it/s\b|s/it\b")
 
 

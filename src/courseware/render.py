@@ -27,7 +27,7 @@ from courseware.contents import STAGED, RenderError, Say, prepare, sources
 from courseware.execute import TIMEOUT, Outcome, Reporter
 from courseware.notebooks import find_root, write_atomic
 
-BESIDE = ("_config.yml", "_toc.yml", "references.bib")
+BESIDE = ("_config.yml", "_toc.yml", "references.bib", "CHANGELOG.md", "CITATION.cff")
 _TROUBLE = re.compile(r"\b(WARNING|ERROR|CRITICAL|error:)|^[\w.]*(Error|Exception)\b")
 _CELL = re.compile(r"(\.ipynb):(\d+)\d{4}:")  # myst-nb counts lines from 10,000 times the cell's number
 

@@ -5,6 +5,8 @@ It makes `jupyter-book build .` alone give the same book as `course build`:
 - `executed`: pages show executed copies, figures keep their alternative text, labs are the student's version;
 - `directives`: ledger, errata, measured runs, benchmarks, explorables are computed while the book is built;
 - `front`: the front page's cards, counts and timeline;
+- `heads`, `terms` and `equations`: what stands beneath a title, glossary links at first use, numbers;
+- `cards` and `feed`: what other places show of a page, and of a version;
 - `pages` and `html`: repairs of the theme, so that a page needs no other host and passes axe.
 """
 
@@ -14,13 +16,22 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from courseware.sphinx_ext import directives, executed, front, pages
+from courseware.sphinx_ext import (
+    cards,
+    directives,
+    equations,
+    executed,
+    feed,
+    front,
+    heads,
+    missing,
+    pages,
+    terms,
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
-    executed.setup(app)
-    directives.setup(app)
-    front.setup(app)
-    pages.setup(app)
+    for part in (executed, directives, front, equations, terms, pages, heads, cards, feed, missing):
+        part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
