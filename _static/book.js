@@ -1,7 +1,7 @@
 // Lets keyboards reach what scrolls sideways; everything else on a page works without this script.
 (() => {
   "use strict";
-  const SCROLLERS = ".cb-scroll, .pst-scrollable-table-container, .bd-article pre, div.math, mjx-container";
+  const SCROLLERS = ".cb-scroll, .pst-scrollable-table-container, .bd-article pre, div.math";
 
   function mark(element) {
     if (element.scrollWidth > element.clientWidth + 1) {

@@ -12,6 +12,8 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from courseware import computed
+
 Network = dict[str, Any]
 
 
@@ -20,11 +22,8 @@ class Ledger(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the ledger as raw HTML."""
-        from convbook import claims
-        from courseware.ledger import cores
-
         self.env.note_reread()  # the package may have changed although this page has not
-        return [nodes.raw("", claims.ledger_html(claims.verify(jobs=cores())), format="html")]
+        return [nodes.raw("", computed.load("ledger", Path(self.env.app.srcdir)), format="html")]
 
 
 class Errata(SphinxDirective):
@@ -32,10 +31,9 @@ class Errata(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Settle all slips and parse the page's Markdown: its headings become the page's own."""
-        from convbook.errata import errata_markdown
-
         self.env.note_reread()
-        return self.parse_text_to_nodes(errata_markdown(), allow_section_headings=True)
+        markdown = computed.load("errata", Path(self.env.app.srcdir))
+        return self.parse_text_to_nodes(markdown, allow_section_headings=True)
 
 
 class Measured(SphinxDirective):
