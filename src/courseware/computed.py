@@ -6,6 +6,7 @@ Jupyter Book run by itself computes it there and then.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,7 +34,16 @@ def errata() -> str:
     return errata_markdown()
 
 
-MAKERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType({"ledger": ledger, "errata": errata})
+def timeline() -> str:
+    """Every network with its counts and published errors, as JSON."""
+    from convbook import claims
+
+    return json.dumps(claims.networks())
+
+
+MAKERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
+    {"ledger": ledger, "errata": errata, "timeline": timeline}
+)
 
 
 def asked_for(pages: Iterable[str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,8 @@ class Ledger(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the ledger as raw HTML."""
         self.env.note_reread()  # the package may have changed although this page has not
-        return [nodes.raw("", computed.load("ledger", Path(self.env.app.srcdir)), format="html")]
+        html = computed.load("ledger", Path(self.env.app.srcdir))
+        return [nodes.raw("", with_roles(html), format="html")]
 
 
 class Errata(SphinxDirective):
@@ -99,7 +102,7 @@ class Timeline(SphinxDirective):
         from convbook.plots.display import picture
 
         self.env.note_reread()
-        networks: list[Network] = claims.networks()
+        networks: list[Network] = json.loads(computed.load("timeline", Path(self.env.app.srcdir)))
         best: list[Network] = claims.best_of_each_paper(networks)
         alt = describe(best)
         drawn = picture(plots.timeline(best), alt)
@@ -151,6 +154,23 @@ def table(networks: list[Network]) -> str:
         + "".join(f'<th scope="col">{head}</th>' for head in heads)
         + f"</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
     )
+
+
+def with_roles(table: str) -> str:
+    """Name the roles of a table's parts: a style sheet's `display` takes them away in some browsers."""
+    for pattern, role in _ROLES:
+        table = pattern.sub(rf'<\1 role="{role}"', table)
+    return table
+
+
+_ROLES = (
+    (re.compile(r"<(table)\b"), "table"),
+    (re.compile(r"<(thead|tbody)\b"), "rowgroup"),
+    (re.compile(r"<(tr)\b"), "row"),
+    (re.compile(r'<(th)\b(?= scope="col")'), "columnheader"),
+    (re.compile(r'<(th)\b(?= scope="row")'), "rowheader"),
+    (re.compile(r"<(td)\b"), "cell"),
+)
 
 
 def _with_error(networks: list[Network]) -> list[Network]:
