@@ -1,7 +1,9 @@
 // Lets keyboards reach what scrolls sideways; everything else on a page works without this script.
 (() => {
   "use strict";
-  const SCROLLERS = ".cb-scroll, .pst-scrollable-table-container, .bd-article pre, div.math, mjx-container";
+  const SCROLLERS = ".cb-scroll, .pst-scrollable-table-container, .bd-article pre, div.math";
+  const idle = window.requestIdleCallback ?? ((work) => setTimeout(() => work({ timeRemaining: () => 5 }), 1));
+  let waiting = [];
 
   function mark(element) {
     if (element.scrollWidth > element.clientWidth + 1) {
@@ -11,13 +13,28 @@
     }
   }
 
+  // To measure an element lays out its part of the page: a few at a time, when there is nothing else to do.
+  function markSome(deadline) {
+    do {
+      const element = waiting.shift();
+      if (element) mark(element);
+    } while (waiting.length && deadline.timeRemaining() > 2);
+    if (waiting.length) idle(markSome);
+    else document.documentElement.dataset.scrollers = "marked";
+  }
+
   function markAll() {
-    document.querySelectorAll(SCROLLERS).forEach(mark);
+    const running = waiting.length > 0;
+    waiting = [...document.querySelectorAll(SCROLLERS)];
+    if (!running) idle(markSome);
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    markAll();
-    new ResizeObserver(markAll).observe(document.body);
+    let width = 0;
+    new ResizeObserver(([page]) => {
+      if (page.contentRect.width !== width) markAll();
+      width = page.contentRect.width;
+    }).observe(document.body);
     document.addEventListener("toggle", markAll, true);
   });
   window.addEventListener("beforeprint", () => {

@@ -300,6 +300,42 @@ def bench_grading(
     _measure(training.Suite(setting, cases, only, grading.SUITE, grading.REPEATS), output)
 
 
+@bench.command("pages")
+@click.option("--only", multiple=True, metavar="NAME", help="Only lighthouse, or only render.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Looks at each page."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Stop once they are used up.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Default: where the book looks.",
+)
+@click.option(
+    "--quick", is_flag=True, help="Two pages, to see that everything runs; kept only with --output."
+)
+@plainly
+def bench_pages(
+    only: tuple[str, ...], repeats: int, budget: float | None, output: Path | None, quick: bool
+) -> None:
+    """Let Lighthouse look at every built page, and time rendering; exit 1 if a target is missed.
+
+    Lighthouse is installed once from npm, under .cache; Node.js must be there. An interrupted run goes on.
+    """
+    from courseware.bench import pages, training
+    from courseware.bench.turns import Bench
+
+    setting = Bench("cpu", repeats, quick, budget, say=partial(click.echo, err=True))
+    cases = training.select("cpu", only, pages.CASES)
+    _measure(training.Suite(setting, cases, only, pages.SUITE, pages.REPEATS), output)
+
+
 def _measure(suite: "Suite", output: Path | None) -> None:
     """Run a suite, print and keep what came out, and say by the exit status whether targets were met."""
     from courseware.bench.result import save_result

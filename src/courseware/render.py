@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from courseware import cache, explorables
+from courseware import cache, computed, explorables
 from courseware.contents import STAGED, RenderError, Say, prepare, sources
 from courseware.execute import TIMEOUT, Outcome, Reporter
 from courseware.notebooks import find_root, write_atomic
@@ -80,21 +80,46 @@ def build(
         pages = prepare(
             root, jobs=jobs, parameters=parameters, timeout=timeout, force=force, reporter=counted, say=say
         )
-        inputs = _inputs(root, pages, say)
-        digest = _digest(root, inputs)
-        stamp = work / f".{out.name}.sha256"
-        current = stamp.read_text() if stamp.exists() else ""
-        stale = force or digest != current or bool(_absent(out, pages))
-        if stale:
-            stage = work / "stage"
-            _write_stage(stage, inputs)
-            say(f"rendering {len(sources(root))} pages")
-            _render(root, stage, out, work / "render.log")
-            write_atomic(stamp, digest.encode())
+        stale = show(root, pages, out, force=force, say=say)
     book = Book(out / "index.html", time.monotonic() - started, counted.executed, stale)
     state = "built" if stale else "up to date"
     say(f"book {state} in {book.seconds:.1f} s: {book.index}")
     return book
+
+
+def show(root: Path, pages: dict[str, str], out: Path, *, force: bool = False, say: Say = print) -> bool:
+    """Render executed notebooks and the other pages into `out`; False if no input had changed.
+
+    Args:
+        root: the course's folder.
+        pages: name -> text of the executed notebook.
+        out: where the pages go.
+        force: render in any case, and read every page anew.
+        say: called with a line at each step.
+
+    Raises:
+        RenderError: if a page is missing, or Jupyter Book warns of anything.
+    """
+    work = out.parent
+    inputs = _inputs(root, pages, say)
+    code = _code(root, inputs)
+    digest = _digest(code, inputs)
+    stamp = work / f".{out.name}.sha256"
+    current = stamp.read_text() if stamp.exists() else ""
+    if not force and digest == current and not _absent(out, pages):
+        return False
+    kept = work / ".rendered"  # what Sphinx has read, for as long as the same code reads it
+    made_by = kept / "code.sha256"
+    if force or not made_by.exists() or made_by.read_text() != code:
+        shutil.rmtree(kept, ignore_errors=True)
+    made_by.unlink(missing_ok=True)  # an interrupted run is not gone on with
+    stage = work / "stage"
+    _write_stage(stage, inputs)
+    say(f"rendering {len(sources(root))} pages")
+    _render(root, stage, out, kept, work / "render.log")
+    write_atomic(made_by, code.encode())
+    write_atomic(stamp, digest.encode())
+    return True
 
 
 class _Count(Reporter):
@@ -124,6 +149,9 @@ def _inputs(root: Path, pages: dict[str, str], say: Say) -> dict[str, bytes]:
     asked = explorables.asked_for(text.decode() for text in inputs.values())
     for name, content in explorables.prepare(asked, root, say).items():
         inputs[f"{explorables.FOLDER}/{name}.json"] = content
+    asked = computed.asked_for(text.decode() for name, text in inputs.items() if name.endswith(".md"))
+    for name, content in computed.prepare(asked, root, say).items():
+        inputs[f"{computed.FOLDER}/{name}.txt"] = content
     inputs |= {f"{name}.ipynb": text.encode() for name, text in pages.items()}
     for path in sorted((root / "_static").rglob("*")):
         if path.is_file():
@@ -132,48 +160,58 @@ def _inputs(root: Path, pages: dict[str, str], say: Say) -> dict[str, bytes]:
     return inputs
 
 
-def _digest(root: Path, inputs: dict[str, bytes]) -> str:
-    """Return the hash of all that decides how the pages look."""
+def _code(root: Path, inputs: dict[str, bytes]) -> str:
+    """Return the hash of what decides how any page looks: code, configuration, the book's order."""
     digest = hashlib.sha256(cache.environment(cache.package_folder(root), root).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme"):
         digest.update(f"{name} {version(name)}\n".encode())
+    for name in BESIDE:
+        digest.update(f"{name} {hashlib.sha256(inputs.get(name, b'')).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _digest(code: str, inputs: dict[str, bytes]) -> str:
+    """Return the hash of all that decides how the pages look."""
+    digest = hashlib.sha256(code.encode())
     for name in sorted(inputs):
         digest.update(f"{name} {hashlib.sha256(inputs[name]).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
 def _write_stage(stage: Path, inputs: dict[str, bytes]) -> None:
-    shutil.rmtree(stage, ignore_errors=True)
+    """Write what changed, so that Sphinx, which looks at times, reads only that again."""
+    for path in [path for path in stage.rglob("*") if path.is_file()]:
+        if path.relative_to(stage).as_posix() not in inputs:
+            path.unlink()
     for name, content in inputs.items():
         target = stage / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        if not target.is_file() or target.read_bytes() != content:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
 
 
-def _render(root: Path, stage: Path, out: Path, log: Path) -> None:
-    """Run Jupyter Book on the staged sources in a folder of its own, then move its pages to `out`."""
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".rendering-") as scratch:
-        command = [
-            sys.executable,
-            "-c",
-            "from jupyter_book.cli.main import main; main()",
-            "build",
-            str(stage),
-        ]
-        command += ["--path-output", scratch, "--warningiserror", "--keep-going", "--nitpick"]
-        environ = dict(os.environ, NO_COLOR="1", PYTHONWARNINGS="ignore::DeprecationWarning")
-        with log.open("w", encoding="utf-8") as file:
-            code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environ).returncode
-        made = Path(scratch) / "_build" / "html"
-        absent = _absent(made, sources(stage))
-        if code or absent:
-            reasons = _relevant(log, stage, root)
-            reasons = reasons or [f"  Jupyter Book made no page {name}.html" for name in absent]
-            reasons = reasons or [f"  Jupyter Book ended with status {code}"]
-            raise RenderError("\n".join(["the book was not built:", *reasons, f"  whole log: {log}"]))
-        _swap(made, out)
+def _render(root: Path, stage: Path, out: Path, kept: Path, log: Path) -> None:
+    """Run Jupyter Book on the staged sources, then move its pages to `out`.
+
+    In `kept` stays what Sphinx has read, until something fails: a warning is given only while reading.
+    """
+    made = kept / "_build" / "html"
+    shutil.rmtree(made, ignore_errors=True)  # all pages are written anew: each shows the others' titles
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
+    command += ["--path-output", str(kept), "--warningiserror", "--keep-going", "--nitpick"]
+    environ = dict(os.environ, NO_COLOR="1", PYTHONWARNINGS="ignore::DeprecationWarning")
+    with log.open("w", encoding="utf-8") as file:
+        code = subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, env=environ).returncode
+    absent = _absent(made, sources(stage))
+    if code or absent:
+        shutil.rmtree(kept, ignore_errors=True)
+        reasons = _relevant(log, stage, root)
+        reasons = reasons or [f"  Jupyter Book made no page {name}.html" for name in absent]
+        reasons = reasons or [f"  Jupyter Book ended with status {code}"]
+        raise RenderError("\n".join(["the book was not built:", *reasons, f"  whole log: {log}"]))
+    _swap(made, out)
 
 
 def _absent(html: Path, pages: dict[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 """The built book, served as on its host, and one headless Chromium for all tests."""
 
 import functools
-import http.server
 import os
 import shutil
 import threading
@@ -15,6 +14,7 @@ import yaml
 from driving import SAMPLES
 
 from courseware import render
+from courseware.serve import make_server
 
 ROOT = Path(__file__).parents[2]
 MISSING = "Chromium not found: run `apt-get install chromium`, or set CHROMIUM to its path"
@@ -37,27 +37,7 @@ def prefix() -> str:
 @pytest.fixture(scope="session")
 def base(html: Path, prefix: str) -> Iterator[str]:
     """The address of a server that shows the book under its sub-path, and 404.html for what is missing."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments: Any) -> None:
-            super().__init__(*arguments, directory=str(html))
-
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path.startswith(prefix) and (html / path.removeprefix(prefix)).exists():
-                self.path = "/" + path.removeprefix(prefix)
-                return super().do_GET()
-            body = (html / "404.html").read_bytes()
-            self.send_response(404)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = make_server(html, 0, prefix)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}{prefix}"
     server.shutdown()

@@ -17,6 +17,8 @@ KINDS: dict[str, Callable[[float, float], float]] = {
     "share": lambda ours, theirs: 1 - theirs / ours,  # of ours, that theirs does without
     "seconds": lambda ours, theirs: ours,
     "exponent": lambda ours, theirs: ours,
+    "score": lambda ours, theirs: ours,  # of 100
+    "megabytes": lambda ours, theirs: ours,
 }
 
 
@@ -53,7 +55,7 @@ class Figure:
         kind: one of :data:`KINDS`.
         target: the bound to keep to.
         ours: durations, one a repeat; measured in turns with ``theirs``.
-        theirs: the other side's, in the same order; empty for "seconds" and "exponent".
+        theirs: the other side's, in the same order; empty where there is no other side, as for "seconds".
         unit: "s", or "s/image", "s/submission" if the durations are each one's; "" for no durations.
         by_best: whether the target is held against the two sides' best repeats instead of the median pair. A
             busy machine only ever adds time, so on a CPU the best of several says most about the code.

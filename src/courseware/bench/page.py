@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from courseware.bench import grading, training, usual
+from courseware.bench import grading, pages, training, usual
 from courseware.bench.case import Case
 from courseware.bench.figure import Figure
 from courseware.bench.result import FOLDER, Result, newest
@@ -16,7 +16,7 @@ DEVICES = {"cpu": "On two CPU cores", "cuda": "On one GPU"}
 
 
 def benchmark_markdown(folder: Path = FOLDER) -> str:
-    """Return the page's body: a section a device, grading, then the loops that were measured against."""
+    """Return the page's body: a section a device, grading, pages, then the loops measured against."""
     parts = []
     for device, heading in DEVICES.items():
         cases = [case for case in training.CASES if case.device == device]
@@ -24,6 +24,8 @@ def benchmark_markdown(folder: Path = FOLDER) -> str:
         parts += [f"## {heading}\n", *_section(training.SUITE, device, cases, found)]
     found = newest(grading.SUITE, "cpu", folder)
     parts += ["## Grading, on two CPU cores\n", *_section(grading.SUITE, "cpu", grading.CASES, found)]
+    found = newest(pages.SUITE, "cpu", folder)
+    parts += ["## The book's pages\n", *_section(pages.SUITE, "cpu", pages.CASES, found)]
     source = Path(usual.__file__).read_text(encoding="utf-8").rstrip()
     parts += [f"## What it is compared with\n\n```python\n{source}\n```\n"]
     return "\n".join(parts)

@@ -41,7 +41,11 @@ def amount(value: float, kind: str) -> str:
     if kind == "share":
         return f"{100 * value:.1f} %"
     if kind == "seconds":
-        return f"{value:.1f} s"
+        return f"{value:.1f} s" if value >= 10 else f"{value:.2f} s"
+    if kind == "score":
+        return f"{value:.0f} of 100"
+    if kind == "megabytes":
+        return f"{value:.2f} MB"
     return f"{value:.2f}" + ("" if kind == "exponent" else "×")
 
 

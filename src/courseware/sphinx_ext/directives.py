@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from courseware import computed
 from courseware.places import chapters_on_papers
 
 
@@ -20,11 +22,9 @@ class Ledger(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the ledger as raw HTML."""
-        from convbook import claims
-        from courseware.ledger import cores
-
         self.env.note_reread()  # the package may have changed although this page has not
-        return [nodes.raw("", claims.ledger_html(claims.verify(jobs=cores())), format="html")]
+        html = computed.load("ledger", Path(self.env.app.srcdir))
+        return [nodes.raw("", with_roles(html), format="html")]
 
 
 class Errata(SphinxDirective):
@@ -32,10 +32,9 @@ class Errata(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Settle all slips and parse the page's Markdown: its headings become the page's own."""
-        from convbook.errata import errata_markdown
-
         self.env.note_reread()
-        return self.parse_text_to_nodes(errata_markdown(), allow_section_headings=True)
+        markdown = computed.load("errata", Path(self.env.app.srcdir))
+        return self.parse_text_to_nodes(markdown, allow_section_headings=True)
 
 
 class Measured(SphinxDirective):
@@ -104,6 +103,23 @@ def _keep(env: BuildEnvironment, name: str, svg: bytes) -> str:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(svg)
     return "/" + os.path.relpath(target, env.srcdir)
+
+
+def with_roles(table: str) -> str:
+    """Name the roles of a table's parts: a style sheet's `display` takes them away in some browsers."""
+    for pattern, role in _ROLES:
+        table = pattern.sub(rf'<\1 role="{role}"', table)
+    return table
+
+
+_ROLES = (
+    (re.compile(r"<(table)\b"), "table"),
+    (re.compile(r"<(thead|tbody)\b"), "rowgroup"),
+    (re.compile(r"<(tr)\b"), "row"),
+    (re.compile(r'<(th)\b(?= scope="col")'), "columnheader"),
+    (re.compile(r'<(th)\b(?= scope="row")'), "rowheader"),
+    (re.compile(r"<(td)\b"), "cell"),
+)
 
 
 def setup(app: Sphinx) -> None:

@@ -27,16 +27,19 @@ _REPAIRS = (
 )
 
 
-def finish(page: str, size_of: Callable[[str], Size | None]) -> str:
+def finish(
+    page: str, size_of: Callable[[str], Size | None], smaller: Callable[[str], str] = lambda src: src
+) -> str:
     """Return a page ready for readers.
 
     Args:
         page: the whole HTML page.
         size_of: gives (width, height) in CSS pixels of an image by its `src`, or None.
+        smaller: gives the address of an image's smaller copy by its `src`, or the `src` itself.
     """
     for pattern, replacement in _REPAIRS:
         page = pattern.sub(replacement, page)
-    return _outside_code(page, lambda part: _scrolling_tables(_IMG.sub(_image(size_of), part)))
+    return _outside_code(page, lambda part: _scrolling_tables(_IMG.sub(_image(size_of, smaller), part)))
 
 
 def _outside_code(page: str, edit: Callable[[str], str]) -> str:
@@ -48,7 +51,9 @@ def _outside_code(page: str, edit: Callable[[str], str]) -> str:
     return "".join([*parts, edit(page[end:])])
 
 
-def _image(size_of: Callable[[str], Size | None]) -> Callable[[re.Match[str]], str]:
+def _image(
+    size_of: Callable[[str], Size | None], smaller: Callable[[str], str]
+) -> Callable[[re.Match[str]], str]:
     """Give an image its size, so that the page does not jump, and load it when it comes into view."""
 
     def edit(found: re.Match[str]) -> str:
@@ -61,6 +66,8 @@ def _image(size_of: Callable[[str], Size | None]) -> Callable[[re.Match[str]], s
             attributes["style"] = style
         if not {"width", "height"} <= attributes.keys():
             attributes |= _dimensions(attributes, size_of(attributes.get("src", "")))
+        if "src" in attributes:
+            attributes["src"] = smaller(attributes["src"])
         if "logo__image" not in attributes.get("class", ""):
             attributes.setdefault("loading", "lazy")
             attributes.setdefault("decoding", "async")

@@ -1,9 +1,7 @@
-"""Repairs of the theme: nothing loaded from afar, no script that fails, labs without their solutions."""
+"""Repairs of the theme: nothing loaded from afar or in vain, no script that fails, labs without solutions."""
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,22 +10,17 @@ from urllib.parse import urlsplit
 from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.errors import ExtensionError
 
 from courseware import contents
-from courseware.sphinx_ext import html
+from courseware.sphinx_ext import formulas, html, pictures, weight
 
-MATHJAX = "mathjax/tex-svg.js"  # one file, no fonts
 PUBLISHED = "gh-pages"  # the branch that holds the built pages, student notebooks among them
 _UNUSED = ("sphinx-thebe", "THEBE_JS_URL", "sphinx_thebe")
 
 
 def configure(app: Sphinx, config: Config) -> None:
-    """Take MathJax from beside the pages, and derive other extensions' addresses from the book's own."""
-    config.mathjax_path = MATHJAX
-    ours: dict[str, Any] = config.mathjax3_config or {}
-    options = {**ours.get("options", {}), "enableMenu": False}  # the menu would load files that are not here
-    config.mathjax3_config = {**ours, "options": options, "svg": {"fontCache": "global"}}
+    """Choose the renderer of formulas, and derive other extensions' addresses from the book's own."""
+    config.html_math_renderer = formulas.NAME
     if config.html_baseurl:
         config.ogp_site_url = config.html_baseurl
         config.notfound_urls_prefix = urlsplit(config.html_baseurl).path or "/"
@@ -80,45 +73,44 @@ def wrap_templates(app: Sphinx) -> None:
     if app.builder.format != "html" or templates is None:
         return
     plain: Callable[[str, dict[str, Any]], str] = templates.render
+    options = Path(app.outdir, "_static", "documentation_options.js")
 
     def finished(template: str, context: dict[str, Any]) -> str:
         page = plain(template, context)
         if "<html" not in page[:500]:
             return page
-        return html.finish(page, lambda src: _size_of(app, src))
+        page = html.finish(page, lambda src: _size_of(app, src), lambda src: _smaller(app, src))
+        return weight.lighten(page, context["pagename"], options.read_text("utf-8"))
 
     templates.render = finished
 
 
-def _size_of(app: Sphinx, src: str) -> tuple[int, int] | None:
-    """Return (width, height) in CSS pixels of an image that a page names, if it is one of ours."""
+def _image_of(app: Sphinx, src: str) -> Path | None:
+    """Return the source of an image that a page names, if it is one of ours."""
     name = src.partition("?")[0].rpartition("/")[2]
     images: dict[str, str] = app.builder.images  # source path -> file name
-    for source, target in images.items():
-        if target == name:
-            return html.image_size(Path(app.srcdir, source))
-    static = Path(app.srcdir, "_static", name)
-    return html.image_size(static) if static.exists() else None
+    source = next((source for source, target in images.items() if target == name), f"_static/{name}")
+    path = Path(app.srcdir, source)
+    return path if path.is_file() else None
 
 
-def mathjax_source() -> Path:
-    """Find MathJax's single file in the installed package.
-
-    Raises:
-        ExtensionError: if it is not installed.
-    """
-    found = importlib.util.find_spec("sphinx-mathjax-offline")
-    if found is None or found.origin is None:
-        raise ExtensionError("sphinx-mathjax-offline is missing: run pip install 'convbook[book]'")
-    return Path(found.origin).parent / "static" / MATHJAX
+def _size_of(app: Sphinx, src: str) -> tuple[int, int] | None:
+    """Return (width, height) in CSS pixels."""
+    path = _image_of(app, src)
+    return html.image_size(path) if path else None
 
 
-def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
-    """Put MathJax beside the pages that use it."""
-    if exception is None and app.builder.format == "html":
-        target = Path(app.outdir, "_static", MATHJAX)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(mathjax_source(), target)
+def _smaller(app: Sphinx, src: str) -> str:
+    """Return the address of an image's smaller copy, which is written beside it; else its own."""
+    path = _image_of(app, src) if "/_images/" in f"/{src}" else None
+    content = pictures.webp(path) if path else None
+    if content is None:
+        return src
+    address = src.removesuffix(".png") + ".webp"
+    target = Path(app.outdir, "_images", address.rpartition("/")[2])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    return address
 
 
 def setup(app: Sphinx) -> None:
@@ -127,4 +119,5 @@ def setup(app: Sphinx) -> None:
     app.connect("config-inited", configure, priority=400)
     app.connect("builder-inited", wrap_templates, priority=900)
     app.connect("html-page-context", tidy_context, priority=900)
-    app.connect("build-finished", copy_mathjax)
+    formulas.setup(app)
+    weight.setup(app)

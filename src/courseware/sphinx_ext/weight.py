@@ -1,0 +1,77 @@
+"""What a page loads, cut down to what it uses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+from courseware.sphinx_ext import fonts, icons, stylesheets
+
+_SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL)
+_VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
+_PRELOADED = re.compile(r'\s*<link rel="preload" as="script"[^>]*>')
+_ADDRESS = re.compile(r'(href|src)="([^"]*?)_static/')
+_ONLY_SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")  # 200 kB, for one page
+_UNUSED = ("fontawesome.js",)  # its icons are drawn in the page
+_OPTIONS = "documentation_options.js"
+_ICON_FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
+
+
+def lighten(page: str, pagename: str, options: str) -> str:
+    """Return a page whose scripts wait for its text, and with no script that it does not use.
+
+    Args:
+        page: the whole HTML page.
+        pagename: its name in the table of contents.
+        options: the content of Sphinx's own script of options, which is set within the page.
+    """
+    unwanted = _UNUSED if pagename == "search" else (*_UNUSED, *_ONLY_SEARCH)
+
+    def edit(found: re.Match[str]) -> str:
+        attributes, body = found.groups()
+        if any(name in attributes for name in unwanted):
+            return ""
+        if _OPTIONS in attributes:
+            return f"<script>{' '.join(options.split())}</script>"
+        if "src=" in attributes and not re.search(r"\b(defer|async|module)\b", attributes):
+            attributes += " defer"
+        return f"<script{attributes}>{body}</script>"
+
+    page = _PRELOADED.sub("", _SCRIPT.sub(edit, page))
+    first = _VIEWPORT.search(page)
+    if first:
+        page = page[: first.end()] + _VIEWPORT.sub("", page[first.end() :])
+    if "<math" in page:
+        up = _ADDRESS.search(page)
+        font = f"{up[2] if up else ''}_static/{fonts.MATH}"
+        link = f'<link rel="preload" as="font" type="font/woff2" crossorigin href="{font}">'
+        page = page.replace("</title>", f"</title>\n{link}", 1)
+    return icons.draw_icons(page)
+
+
+def trim(app: Sphinx, exception: Exception | None) -> None:
+    """Leave in style sheets and fonts what the finished pages use."""
+    if exception is not None or app.builder.format != "html":
+        return
+    static = Path(app.outdir, "_static")
+    files = [path for path in Path(app.outdir).rglob("*.html") if static not in path.parents]
+    pages = [path.read_text("utf-8") for path in files]
+    (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages)))
+    scripts = [path for path in static.rglob("*.js") if path.name not in _UNUSED]
+    words = stylesheets.words_of([*pages, *(path.read_text("utf-8") for path in scripts)])
+    for sheet in static.rglob("*.css"):
+        sheet.write_text(stylesheets.purge(sheet.read_text("utf-8"), words), "utf-8")
+    signs = fonts.in_styles(path.read_text("utf-8") for path in static.rglob("*.css"))
+    for name in _ICON_FONTS:
+        folder = static / "vendor" / "fontawesome" / "webfonts"
+        (folder / f"{name}.woff2").write_bytes(fonts.subset(icons.FONTS / f"{name}.ttf", frozenset(signs)))
+        (folder / f"{name}.ttf").unlink(missing_ok=True)
+    for path in [*static.rglob("*.map"), *static.rglob("fontawesome.js")]:
+        path.unlink()
+
+
+def setup(app: Sphinx) -> None:
+    """Connect to Sphinx."""
+    app.connect("build-finished", trim, priority=900)
