@@ -6,7 +6,6 @@ Jupyter Book run by itself computes it there and then.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -34,16 +33,7 @@ def errata() -> str:
     return errata_markdown()
 
 
-def timeline() -> str:
-    """Every network with its counts and published errors, as JSON."""
-    from convbook import claims
-
-    return json.dumps(claims.networks())
-
-
-MAKERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType(
-    {"ledger": ledger, "errata": errata, "timeline": timeline}
-)
+MAKERS: MappingProxyType[str, Callable[[], str]] = MappingProxyType({"ledger": ledger, "errata": errata})
 
 
 def asked_for(pages: Iterable[str]) -> list[str]:

@@ -32,8 +32,7 @@ CARDS = (
     Card(
         "Convolution arithmetic",
         "Slide the window, change stride and padding, and watch the sums.",
-        "chapters/lenet",
-        "convolution",
+        "play/convolution",
         "convolution",
     ),
     Card(
@@ -65,7 +64,7 @@ CARDS = (
         "Draw a digit; each layer shows what it makes of it.",
         "chapters/lenet",
         "lenet",
-        "draw",
+        "lenet_live",
     ),
     Card(
         "Squeeze and excite",
