@@ -18,6 +18,7 @@ PAGES = [*contents.sources(ROOT), "search"]
 WIDTHS = (390, 1280)
 # Layout hangs on the width and colours on the theme, so axe sees each of them once.
 THEME = {390: "light", 1280: "dark"}
+WIDGET = "application/vnd.jupyter.widget-"  # what ipywidgets leave in outputs and pages
 SETTLE = "document.fonts.ready.then(() => window.MathJax?.startup?.promise)"
 # Loading stylesheets itself would make axe ask for files that no reader's browser asks for.
 # Thousands of code tokens and table rows are alike; axe takes minutes for them. It gets one token of each
@@ -232,6 +233,13 @@ def test_every_internal_link_and_anchor_leads_somewhere(html, prefix):
             if not file.is_file() or (anchor and file in parsed and anchor not in parsed[file].ids):
                 broken.append(f"{path.relative_to(html)} -> {target}")
     assert broken == []
+
+
+def test_no_page_shows_a_control_that_needs_a_kernel(html):
+    pages = list(html.rglob("*.html"))
+    assert pages
+    live = [str(path.relative_to(html)) for path in pages if WIDGET in path.read_text("utf-8")]
+    assert not live, "chapters must not use convbook.plots.widgets or ipywidgets"
 
 
 def test_the_sitemap_lists_every_page_under_the_books_address(html, prefix):
