@@ -34,8 +34,8 @@ function nearest({ map, first, last, jump }, point) {
 }
 
 function words({ kind, kernel, stride, dilation }) {
-  const extra = (stride > 1 ? ` /${stride}` : "") + (dilation > 1 ? `, dilation ${dilation}` : "");
-  return `${kind === "pool" ? "pool" : "conv"} ${kernel} × ${kernel}${extra}`;
+  const extra = (stride > 1 ? `\u00a0/${stride}` : "") + (dilation > 1 ? `, dilation ${dilation}` : "");
+  return `${kind === "pool" ? "pool" : "conv"} ${kernel}\u00a0×\u00a0${kernel}${extra}`;
 }
 
 function button(label, onClick) {

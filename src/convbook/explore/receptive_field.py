@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -265,6 +266,7 @@ def _presets() -> Iterator[dict[str, Any]]:
         path = field_path(network, (size[0], size[1], size[2]))
         yield {"name": name, "size": size[1], "layers": [asdict(window) for window in path]}
     with torch.device("meta"):
-        context = nn.Sequential(*[DilatedConv2d(1, 1, dilation=d) for d in CONTEXT])
+        layers = {f"context{i}": DilatedConv2d(1, 1, dilation=d) for i, d in enumerate(CONTEXT, start=1)}
+        context = nn.Sequential(OrderedDict(layers))
     path = field_path(context, (1, CONTEXT_SIDE, CONTEXT_SIDE))
     yield {"name": "Dilated", "size": CONTEXT_SIDE, "layers": [asdict(window) for window in path]}
