@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 # Of the table of contents, not of the build, so that a page that was not built fails.
 PAGES = [*contents.sources(ROOT), "search", "genindex", "404"]
 WIDTHS = (390, 1280)
+WIDGET = "application/vnd.jupyter.widget-"  # what ipywidgets leave in outputs and pages
 # Thousands of code tokens and table rows are alike; axe takes minutes for them. It gets one token of each
 # colour, and the first rows of each table.
 THIN = """() => { const seen = new Set();
@@ -341,6 +342,13 @@ def test_every_internal_link_and_anchor_leads_somewhere(html, prefix):
             if not file.is_file() or (anchor and file in parsed and anchor not in parsed[file].ids):
                 broken.append(f"{path.relative_to(html)} -> {target}")
     assert broken == []
+
+
+def test_no_page_shows_a_control_that_needs_a_kernel(html):
+    pages = list(html.rglob("*.html"))
+    assert pages
+    live = [str(path.relative_to(html)) for path in pages if WIDGET in path.read_text("utf-8")]
+    assert not live, "chapters must not use convbook.plots.widgets or ipywidgets"
 
 
 def test_the_sitemap_lists_every_page_under_the_books_address(html, prefix):

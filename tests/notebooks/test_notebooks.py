@@ -64,6 +64,17 @@ def test_outputs_have_no_warnings_and_name_no_folder_of_this_machine(outcomes, p
                 assert not re.search(re.escape(folder) + r"[/'\"\s]", text), f"cell {number} printed {folder}"
 
 
+@pytest.mark.notebooks
+@pytest.mark.parametrize("path", [p for p in PATHS if p.parent.name != "labs"], ids=lambda path: path.stem)
+def test_outputs_that_readers_see_hold_no_control_that_needs_a_kernel(outcomes, path):
+    outcome = outcomes[path]
+    if outcome.output is None or not outcome.ok:
+        pytest.skip("it did not run")
+    notebook = read(outcome.output)
+    kinds = {kind for c in notebook["cells"] for o in c.get("outputs", []) for kind in o.get("data", {})}
+    assert not [kind for kind in kinds if kind.startswith("application/vnd.jupyter.widget-")]
+
+
 @every_notebook
 def test_sources_hold_no_outputs_and_nothing_that_a_run_left(path):
     notebook = read(path)

@@ -34,8 +34,8 @@ function nearest({ map, first, last, jump }, point) {
 }
 
 function words({ kind, kernel, stride, dilation }) {
-  const extra = (stride > 1 ? ` /${stride}` : "") + (dilation > 1 ? `, dilation ${dilation}` : "");
-  return `${kind === "pool" ? "pool" : "conv"} ${kernel} × ${kernel}${extra}`;
+  const extra = (stride > 1 ? `\u00a0/${stride}` : "") + (dilation > 1 ? `, dilation ${dilation}` : "");
+  return `${kind === "pool" ? "pool" : "conv"} ${kernel}\u00a0×\u00a0${kernel}${extra}`;
 }
 
 function button(label, onClick) {
@@ -272,7 +272,7 @@ export default {
       const frames = fields.slice(1, state.at + 1).map((each) => [place(each, nearest(each, x)), place(each, nearest(each, y)), sizeOf(each)]);
       frames.push([place(here, c), place(here, r), sizeOf(here)]);
       const all = here.map <= 16 ? [...Array(here.map).keys()].map((number) => middle(here, number)) : [];
-      if (rows) frames.splice(0, frames.length - 1, [...Array(2).fill((state.side - inner) / 2), inner]);
+      if (rows) frames.splice(0, frames.length - 1, [x - inner / 2, y - inner / 2, inner]);
       picture.show(frames, rows ? [] : all.flatMap((down) => all.map((across) => [across, down])));
       return picture.warm(rows ? glow(rows) : "");
     }
@@ -296,12 +296,12 @@ export default {
       const { influence: found } = state.preset ?? {};
       if (measured.checked) {
         remark.textContent = `Orange: mean absolute gradient over ${model.get("seeds")} random initialisations, no training, on this photograph. ` +
-          `${format(100 * model.get("share"))} % of it lies in the inner square of ${found.side} pixels, ${format((100 * found.side ** 2) / field ** 2)} % of the field.`;
+          `${format(100 * model.get("share"))} % of it lies in the inner square of ${found.side} pixels, ${format((100 * found.side ** 2) / Math.min(field, state.side) ** 2)} % of the field's area inside the image.`;
       } else {
         remark.textContent = wide < 0 ? "No field here is wider than the image." : `From layer ${wide} on the field is wider than the image.`;
       }
       if (!here.map) spoken.say(`Layer ${state.at + 1} has no output: its window is larger than what is left. Take a larger image or smaller strides.`);
-      else spoken.say(`Unit (${r}, ${c}) of layer ${state.at + 1} sees ${field} × ${field} pixels; its neighbours' fields lie ${here.jump} further.`);
+      else spoken.say(`Unit (${r}, ${c}) of layer ${state.at + 1} sees ${field} × ${field} pixels; its neighbours' fields lie ${here.jump} ${here.jump === 1 ? "pixel" : "pixels"} further.`);
       picture.element.setAttribute("aria-label",
         `A photograph of a palace, ${state.side} pixels a side. ${here.map ? `Framed: rows ${text(rows)}, columns ${text(columns)}` : "Nothing is framed"}.`);
     }

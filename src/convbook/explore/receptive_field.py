@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -78,7 +79,8 @@ def receptive_field(start: str = "VGG-16", measure: bool = True) -> Explorable:
         for preset in presets:
             if preset["name"] in MEASURED:
                 part, options = MEASURED[preset["name"]]
-                preset["influence"] = influence(NETWORKS[preset["name"]], part, **options)
+                span = stacked(preset["layers"], SIDE)
+                preset["influence"] = influence(NETWORKS[preset["name"]], part, span, **options)
     rows = []
     for preset in presets:
         span = stacked(preset["layers"], preset["size"])
@@ -131,7 +133,7 @@ def _square() -> Tensor:
     return F.interpolate(square, size=(SIDE, SIDE), mode="bilinear", antialias=True)[0]
 
 
-def influence(registered: str, part: str, seeds: int = SEEDS, **options: int) -> dict[str, Any]:
+def influence(registered: str, part: str, span: Span, seeds: int = SEEDS, **options: int) -> dict[str, Any]:
     """Which pixels the middle unit of an untrained network listens to (Luo et al. 2016).
 
     The unit's channels are added up; the absolute values of that sum's gradient with respect to the
@@ -140,12 +142,13 @@ def influence(registered: str, part: str, seeds: int = SEEDS, **options: int) ->
     Args:
         registered: a network's name.
         part: the module whose output's middle unit is taken.
+        span: what unit 0 of that output sees.
         seeds: initialisations, the first with seed 0.
         **options: passed on to ``create_model``.
 
     Returns:
-        ``map``, rows of 0 to 255 for squares of ``GRAIN`` pixels, and ``side``, of the smallest square of
-        pixels around the unit that holds ``SHARE`` of all influence.
+        ``map``, rows of 0 to 255 for squares of ``GRAIN`` pixels, and ``side``, in pixels, of the smallest
+        square in the middle of the unit's field that holds ``SHARE`` of all influence.
     """
     from convbook.models import create_model
 
@@ -156,32 +159,37 @@ def influence(registered: str, part: str, seeds: int = SEEDS, **options: int) ->
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = create_model(registered, **options).eval()
-        gradient = pixel_gradient(network, network.get_submodule(part), image)
+        gradient, unit = pixel_gradient(network, network.get_submodule(part), image)
         total += gradient / gradient.sum()  # initialisations differ in scale
+    first, last = span.first + unit * span.jump, span.last + unit * span.jump
     coarse = F.avg_pool2d(total[None], GRAIN)[0]
-    return {"map": (255 * coarse / coarse.max()).round().int(), "side": square_of(total, SHARE)}
+    return {"map": (255 * coarse / coarse.max()).round().int(), "side": square_of(total, SHARE, first, last)}
 
 
-def pixel_gradient(network: nn.Module, part: nn.Module, image: Tensor) -> Tensor:
-    """Return (H, W): absolute gradient of the sum over channels at the middle of ``part``'s output."""
+def pixel_gradient(network: nn.Module, part: nn.Module, image: Tensor) -> tuple[Tensor, int]:
+    """Return (H, W), the absolute gradient of the middle unit of ``part``'s output, and that unit's number.
+
+    The unit's channels are added up; image (1, C, H, W) and output are square.
+    """
     outputs: list[Tensor] = []
     handle = part.register_forward_hook(lambda module, args, out: outputs.append(out))
     image = image.clone().requires_grad_()
     network(image)
     handle.remove()
-    height, width = outputs[0].shape[-2:]
-    (gradient,) = torch.autograd.grad(outputs[0][0, :, height // 2, width // 2].sum(), image)
-    return gradient[0].abs().sum(dim=0)
+    unit = outputs[0].shape[-1] // 2
+    (gradient,) = torch.autograd.grad(outputs[0][0, :, unit, unit].sum(), image)
+    return gradient[0].abs().sum(dim=0), unit
 
 
-def square_of(weights: Tensor, share: float) -> int:
-    """Return the side of the smallest centred square that holds a share of (N, N) weights, N even."""
-    middle = len(weights) // 2
-    return next(
-        2 * n
-        for n in range(1, middle + 1)
-        if weights[middle - n : middle + n, middle - n : middle + n].sum() >= share * weights.sum()
-    )
+def square_of(weights: Tensor, share: float, first: int, last: int) -> int:
+    """Return the side of the smallest square that holds a share of (N, N) weights.
+
+    Tried are the squares from ``first`` to ``last`` along both axes, and those in their middle.
+    """
+    wanted, cut = share * weights.sum(), 0
+    while weights[(inside := slice(max(first + cut, 0), last - cut + 1)), inside].sum() >= wanted:
+        cut += 1
+    return last - first + 1 - 2 * (cut - 1)
 
 
 def field_path(network: nn.Module, input_size: tuple[int, int, int]) -> list[Window]:
@@ -258,6 +266,7 @@ def _presets() -> Iterator[dict[str, Any]]:
         path = field_path(network, (size[0], size[1], size[2]))
         yield {"name": name, "size": size[1], "layers": [asdict(window) for window in path]}
     with torch.device("meta"):
-        context = nn.Sequential(*[DilatedConv2d(1, 1, dilation=d) for d in CONTEXT])
+        layers = {f"context{i}": DilatedConv2d(1, 1, dilation=d) for i, d in enumerate(CONTEXT, start=1)}
+        context = nn.Sequential(OrderedDict(layers))
     path = field_path(context, (1, CONTEXT_SIDE, CONTEXT_SIDE))
     yield {"name": "Dilated", "size": CONTEXT_SIDE, "layers": [asdict(window) for window in path]}

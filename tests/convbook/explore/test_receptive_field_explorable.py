@@ -98,23 +98,27 @@ def test_influence_of_ones_is_the_number_of_ways():
     network = nn.Sequential(*[nn.Conv2d(1, 1, 3, padding=1, bias=False) for _ in range(2)])
     for conv in network:
         nn.init.ones_(conv.weight)
-    found = pixel_gradient(network, network[1], torch.ones(1, 1, 9, 9))
+    found, unit = pixel_gradient(network, network[1], torch.ones(1, 1, 9, 9))
     line = torch.tensor([0.0, 0, 1, 2, 3, 2, 1, 0, 0])
-    assert torch.equal(found, line.outer(line))
+    assert unit == 4 and torch.equal(found, line.outer(line))
 
 
 def test_the_square_that_holds_a_share():
     weights = torch.zeros(8, 8)
     weights[2:6, 2:6] = 1  # 16 in all, 4 of them in the inner square
     weights[0, 0] = 1
-    assert [square_of(weights, share) for share in (4 / 17, 0.3, 16 / 17, 1.0)] == [2, 4, 4, 8]
+    assert [square_of(weights, share, 0, 7) for share in (4 / 17, 0.3, 16 / 17, 1.0)] == [2, 4, 4, 8]
+    # around pixel 2: 1 to 3 with four ones, 0 to 4 with nine and the corner, and beyond the edge with all
+    assert [square_of(weights, share, -3, 7) for share in (4 / 17, 0.3, 11 / 17, 1.0)] == [3, 5, 7, 7]
 
 
-def test_measured_influence_stays_in_the_field_and_needs_little_of_it():
-    found = influence("lenet5_modern", "features.conv1", seeds=1, in_channels=3, image_size=224)
-    reached = found["map"].nonzero()
-    assert len(reached) and (reached.amax(0) - reached.amin(0)).max() <= 1  # 5 pixels lie in two of 4
-    assert found["map"].max() == 255
+def test_measured_influence_stays_in_the_field_of_the_middle_unit():
+    span = stacked([dict(kernel=5, stride=1, padding=0, dilation=1)], 224)
+    found = influence("lenet5_modern", "features.conv1", span, seeds=1, in_channels=3, image_size=224)
+    assert found["map"].max() == 255 and found["side"] in (3, 5)
+    rows, columns = found["map"].nonzero().T
+    for reached in (rows, columns):  # the map of 220 has its middle unit at 110, which sees 110 to 114
+        assert reached.min() >= 110 // 4 and reached.max() <= 114 // 4
 
 
 def test_an_unknown_start_names_the_others():
