@@ -49,9 +49,7 @@ class Variant:
 
             return hook
 
-        handles = [
-            module.register_forward_hook(note(path)) for path, module in self.network.named_modules()
-        ]
+        handles = [module.register_forward_hook(note(path)) for path, module in self.network.named_modules()]
         try:
             with torch.no_grad(), ShapesOnly():
                 self.network(torch.empty(1, *self._size(side), device="meta"))
