@@ -21,8 +21,8 @@ const STYLE = `
 .cb-arch caption { caption-side: top; text-align: start; color: var(--muted); padding: 0 0 .2rem; }
 .cb-arch :is(th, td) { padding: .2rem .4rem; border: 0; border-bottom: 1px solid var(--line); text-align: start; background: none; }
 .cb-arch td, .cb-arch thead th:not(:first-child) { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.cb-arch th { font-weight: 500; overflow-wrap: anywhere; }
-.cb-arch .cb-layers tbody th { min-width: 9rem; }
+.cb-arch th { font-weight: 500; }
+.cb-arch .cb-layers tbody th { overflow-wrap: anywhere; min-width: 9rem; }
 .cb-arch thead th { font-weight: 600; min-width: 0; }
 .cb-arch tfoot :is(th, td) { font-weight: 700; border-top: 2px solid var(--fg); }
 .cb-arch th small { color: var(--muted); font-weight: 400; display: block; }

@@ -76,7 +76,7 @@ class Blueprint:
         }
 
     def _module(self, path: str) -> int:
-        """The place of a module's entry: [kind, grid, channels, params, ...] or [class, parts, grid, channels]."""
+        """Where a layer's [kind, grid, channels, params, ...] or a block's [class, parts, ...] stands."""
         parts = self.tree.children.get(path, [])
         if not parts:
             return self._layer(path)
