@@ -31,6 +31,7 @@ def lenet():
 
 # One of each, as a notebook would hold it; what is slow to make is made small here.
 SAMPLES = {
+    "architectures": lambda: explore.architectures("lenet5", "resnet20_cifar", "plain20_cifar").html(),
     "cardinality": lambda: explore.cardinality().html(),
     "convolution": lambda: explore.convolution(digit()).html(),
     "cost": lambda: explore.cost().html(),

@@ -21,7 +21,8 @@ const STYLE = `
 .cb-arch caption { caption-side: top; text-align: start; color: var(--muted); padding: 0 0 .2rem; }
 .cb-arch :is(th, td) { padding: .2rem .4rem; border: 0; border-bottom: 1px solid var(--line); text-align: start; background: none; }
 .cb-arch td, .cb-arch thead th:not(:first-child) { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.cb-arch th { font-weight: 500; overflow-wrap: anywhere; min-width: 7.5rem; }
+.cb-arch th { font-weight: 500; }
+.cb-arch .cb-layers tbody th { overflow-wrap: anywhere; min-width: 9rem; }
 .cb-arch thead th { font-weight: 600; min-width: 0; }
 .cb-arch tfoot :is(th, td) { font-weight: 700; border-top: 2px solid var(--fg); }
 .cb-arch th small { color: var(--muted); font-weight: 400; display: block; }
@@ -31,7 +32,11 @@ const STYLE = `
 .cb-arch .cb-problem { color: var(--warm); font-weight: 600; }
 .cb-arch .cb-note { color: var(--muted); font-size: .9rem; }
 .cb-arch .cb-about { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; }
-@media (max-width: 560px) { .cb-arch .cb-layers :is(.cb-params, .cb-macs, .cb-activations):not(.cb-chosen) { display: none; } }
+@media (max-width: 560px) {
+  .cb-arch table { font-size: .78rem; }
+  .cb-arch :is(th, td) { padding: .2rem; }
+  .cb-arch .cb-layers :is(.cb-params, .cb-macs, .cb-activations):not(.cb-chosen) { display: none; }
+}
 `;
 
 const at = (value, index) => (Array.isArray(value) ? value[index] : value);
@@ -56,9 +61,8 @@ function reader(packed, w, r) {
     const [c, p] = [at(channels, w), at(params, w)];
     const place = w * packed.sides.length + r;
     if (macs) return { params: p, macs: macs[place], activations: activations[place] };
-    const [, , calls, bias, divisor] = packed.kinds[kind];
-    const work = divisor && ((p - bias * c) * positions(grid)) / divisor;
-    return { params: p, macs: work, activations: calls * c * positions(grid) };
+    const [, , calls, bias, share] = packed.kinds[kind];
+    return { params: p, macs: share * (p - bias * c) * positions(grid), activations: calls * c * positions(grid) };
   }
   function cost(place) {
     const entry = packed.modules[place];
@@ -105,6 +109,7 @@ export default {
     const loaded = new Map();
     const spoken = status();
     const compared = create("div");
+    const legend = create("p", { class: "cb-note" });
     const list = create("datalist", { id: `cb-${Math.random().toString(36).slice(2)}` },
       ...[...networks.values()].map((row) => create("option", { value: row.name }, `${row.family}, ${row.year}`)));
     const slots = model.get("shown").map((name, i) => makeSlot(i, networks.has(wanted.get("ab"[i])) ? wanted.get("ab"[i]) : name));
@@ -118,7 +123,7 @@ export default {
       input.addEventListener("blur", () => { input.value ||= slot.name ?? ""; });
       input.addEventListener("change", () => input.value && slot.choose(input.value.trim()));
       slot.element = create("section", { "aria-label": slot.title },
-        create("label", { class: "cb-find" }, `${slot.title} (type to search)`, input), problem, about, knobs, figure, table);
+        create("label", { class: "cb-find" }, `${slot.title} (type to search)`, input), problem, about, knobs, figure);
       Object.assign(slot, { input, about, knobs, figure, table });
       slot.choose = async (name) => {
         const turn = (slot.turn = (slot.turn ?? 0) + 1);
@@ -176,6 +181,8 @@ export default {
         drawStages(slot, scale);
         listLayers(slot);
       }
+      legend.textContent = "Above each stage stand its channels (its width), below it the side of its maps (its height), both drawn by " +
+        `their square roots${ready.length > 1 ? " and on one scale" : ""}. Bars: share of the ${MEASURES[state.measure]}. A click on a stage opens it in the table.`;
       compare(ready);
     }
 
@@ -223,8 +230,7 @@ export default {
       const picture = draw("svg", { viewBox: `0 0 ${width} ${base + 2}`, role: "img" }, ...marks);
       const largest = stages.reduce((a, b) => (b.cost[state.measure] > a.cost[state.measure] ? b : a));
       picture.setAttribute("aria-label", `${slot.name}: ${stages.map((s) => `${s.label} with ${s.channels} channels`).join(", ")}. Most ${MEASURES[state.measure]}: ${largest.label}.`);
-      slot.figure.replaceChildren(picture, create("figcaption", {},
-        `Above each stage its channels (width), below it the side of its maps (height), both drawn by their square roots${slots.length && model.get("shown").length > 1 ? ", on one scale for both networks" : ""}. Bars: share of the ${MEASURES[state.measure]}. A click on a stage opens it in the table.`));
+      slot.figure.replaceChildren(picture);
       slot.about.textContent = tell(slot);
     }
 
@@ -246,8 +252,9 @@ export default {
           button.addEventListener("click", () => toggle(slot, key));
           head.append(button);
         } else head.append(name);
-        if (note) head.append(create("small", {}, note));
-        rows.push(create("tr", {}, head, create("td", {}, output), ...cells(value)));
+        const words = [output, note].filter(Boolean).join("; ");
+        if (words) head.append(create("small", {}, words));
+        rows.push(create("tr", {}, head, ...cells(value)));
         if (open) parts.forEach((each, i) => addPart(each, `${key}-${i}`, depth + 1, n));
       }
       function addPart([first, place, times_ = 1, last], key, depth, n) {
@@ -257,7 +264,8 @@ export default {
           output, value: times(cost(place), copies), parts, n: copies });
       }
       stages.forEach((stage, i) => {
-        const others = [...stage.within].filter((each) => each !== stage.label && !stage.head);
+        // A stage's first layers still work at the size of the stage before: no news.
+        const others = [...stage.within].filter((each) => !stage.head && each !== stage.label && each !== stages[i - 1]?.label);
         const output = stage.head ? format(stage.channels).replace(",", "") : `${stage.channels} × ${stage.label}`;
         // A stage that is one block opens on what is inside it.
         const only = stage.parts.length === 1 && stage.parts[0].length === 2 ? describe(stage.parts[0][1]).parts : [];
@@ -268,9 +276,9 @@ export default {
       const headings = KEYS.map((key) => heading({ params: "Parameters", macs: "MACs", activations: "Activations" }[key], `cb-${key}${key === state.measure ? " cb-chosen" : ""}`));
       slot.table.replaceChildren(scrolled(`${slot.name}, layers`, create("table", { class: "cb-layers" },
         create("caption", {}, `${slot.name}: stages in the order of execution; open one to see its layers.`),
-        create("thead", {}, create("tr", {}, heading("Stage or layer"), heading("Output"), ...headings)),
+        create("thead", {}, create("tr", {}, heading("Stage or layer, and its output"), ...headings)),
         create("tbody", {}, ...rows),
-        create("tfoot", {}, create("tr", {}, create("th", { scope: "row" }, "Total"), create("td"), ...cells(total))))));
+        create("tfoot", {}, create("tr", {}, create("th", { scope: "row" }, "Total"), ...cells(total))))));
     }
 
     const scrolled = (label, table) => create("div", { class: "cb-scroll", role: "region", tabindex: 0, "aria-label": label }, table);
@@ -303,7 +311,7 @@ export default {
       create("style", {}, STYLE), list,
       ...(pairs.length ? [create("div", { class: "cb-pairs", role: "group", "aria-label": "Pairs to compare" }, ...pairs)] : []),
       create("div", { class: "cb-controls" }, choice({ label: "Show the share of", options: Object.entries(MEASURES), value: state.measure, onChange: (v) => { state.measure = v; update(); } }).element),
-      spoken.element, compared, ...slots.map((slot) => slot.element),
+      spoken.element, ...slots.map((slot) => slot.element), legend, compared, ...slots.map((slot) => slot.table),
     );
     slots.forEach((slot) => slot.choose(slot.start));
   },

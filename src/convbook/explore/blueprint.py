@@ -76,7 +76,7 @@ class Blueprint:
         }
 
     def _module(self, path: str) -> int:
-        """The place of a module's entry: [kind, grid, channels, params, ...] or [class, parts, grid, channels]."""
+        """Where a layer's [kind, grid, channels, params, ...] or a block's [class, parts, ...] stands."""
         parts = self.tree.children.get(path, [])
         if not parts:
             return self._layer(path)
@@ -118,22 +118,24 @@ class Blueprint:
         return _once([_channels(shapes.get(path, ())) for shapes in self.wide.values()])
 
 
-def _law(row: LayerRow) -> tuple[int, int, int] | None:
-    """How often all outputs are written, whether a bias is no MAC, by what to divide; None if all fail.
+def _law(row: LayerRow) -> tuple[int, int, float] | None:
+    """(calls, bias, share) of a layer whose counts follow from its output's shape; None for any other.
 
-    Activations are calls * channels * positions, MACs (params - bias * channels) * positions / divisor; a
-    divisor of 0 stands for no MACs, one above 1 for a transposed convolution's stride.
+    Activations are calls * channels * positions. MACs are share * (params - bias * channels) * positions: the
+    share is 0 without MACs, the calls where weights are used again, and below 1 in a transposed convolution.
     """
     channels, positions = _channels(row.output_shape), prod(row.output_shape[1:])
     calls, rest = divmod(row.activations, max(channels * positions, 1))
-    if rest or calls > 1:
+    if rest:
         return None
     if not row.macs:
         return calls, 0, 0
     for bias in (0, 1):
         work = (row.params - bias * channels) * positions
-        if work % row.macs == 0:
-            return calls, bias, work // row.macs
+        if work and row.macs % work == 0:
+            return calls, bias, row.macs // work
+        if work % row.macs == 0 and (work // row.macs).bit_count() == 1:  # strides are powers of 2: exact
+            return calls, bias, row.macs / work
     return None
 
 

@@ -91,7 +91,7 @@ def find_widths(name: str) -> dict[float, Variant]:
         for factor in FACTORS:
             variant = Variant(name, ((argument, scaled(published, factor)),)) if factor != 1 else found[1.0]
             try:
-                variant.network
+                variant.own_params("")  # builds it
             except ValueError:  # such a width does not divide by the groups
                 continue
             found[factor] = variant

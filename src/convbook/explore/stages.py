@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from convbook.profile import Profile
 
@@ -75,7 +76,7 @@ class Tree:
     def _is_parallel(self, name: str) -> bool:
         """Whether the parts of a list see one image at falling sizes, and the next layer the first size."""
         sides = [self.side(part) for part in self.children[name]]
-        falling = all(a > b for a, b in zip(sides, sides[1:], strict=False))
+        falling = all(a > b for a, b in pairwise(sides))
         first, last = self.first[name], self.last[name]
         together = all(row.name.startswith(f"{name}.") for row in self.whole.rows[first : last + 1])
         if len(sides) < 2 or not falling or not together or last + 1 == len(self.whole.rows):
