@@ -21,12 +21,25 @@ def flipbook():
     return flipbook_html(frames, ["one", "two", "three"], ["frame 1", "frame 2", "frame 3"], "Depth")
 
 
+FEW_NETWORKS = (
+    "alexnet",
+    "vgg16",
+    "squeezenet1_0",
+    "resnet18",
+    "resnext50_32x4d",
+    "mobilenet_v2",
+    "plain18",
+    "resnet20_cifar",
+    "nin_cifar",
+)
+
 # One of each, as a notebook would hold it; what is slow to make is made small here.
 SAMPLES = {
     "cardinality": lambda: explore.cardinality().html(),
     "convolution": lambda: explore.convolution(digit()).html(),
     "flipbook": flipbook,
     "multipliers": lambda: explore.multipliers().html(),
+    "networks": lambda: explore.networks(FEW_NETWORKS).html(),
     "reduction": lambda: explore.reduction().html(),
 }
 
