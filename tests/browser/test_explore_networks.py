@@ -3,10 +3,8 @@
 import pytest
 import torch
 import torchvision
-from driving import FEW_NETWORKS, fact
+from driving import FEW_NETWORKS, data_in, fact
 from playwright.sync_api import expect
-
-from convbook import explore
 
 pytestmark = pytest.mark.browser
 
@@ -49,13 +47,12 @@ def test_a_click_on_a_disc_shows_its_network_with_torchvisions_count(visit):
 
 
 @pytest.mark.parametrize("across", ["year", "parameters", "MACs"])
-def test_discs_stand_in_the_order_of_what_runs_across(visit, across):
+def test_discs_stand_in_the_order_of_what_runs_across(visit, samples, across):
     page = visit("networks")
     label(page, across).click()
     key = {"parameters": "params", "MACs": "macs", "year": "year"}[across]
-    known = {
-        p["name"]: p[key] for p in explore.networks(FEW_NETWORKS).data["points"] if p["data"] == "imagenet"
-    }
+    points = [p for p in data_in(samples("networks"))["points"] if p["data"] == "imagenet"]
+    known = {point["name"]: point[key] for point in points}
     places = [(place(page, name)[0], value) for name, value in known.items()]
     for x, value in places:
         assert all(other > x for other, more in places if more > value)
@@ -114,9 +111,9 @@ def test_names_on_the_map_do_not_overlap(visit):
             assert apart or a["bottom"] <= b["top"] + 2 or b["bottom"] <= a["top"] + 2
 
 
-def test_a_network_whose_chapter_exists_leads_there(visit):
-    chapters = {"xie2017aggregated": {"title": "ResNeXt", "href": "chapters/resnext.html"}}
-    page = visit(explore.networks(FEW_NETWORKS, chapters).html())
+def test_a_network_whose_chapter_exists_leads_there(visit, samples):
+    chapters = '"chapters":{"xie2017aggregated":{"title":"ResNeXt","href":"chapters/resnext.html"}}'
+    page = visit(samples("networks").replace('"chapters":{}', chapters))
     expect(page.locator(NAME)).to_have_text("resnext50_32x4d")
     assert page.get_by_role("link", name="ResNeXt").get_attribute("href") == "chapters/resnext.html"
     page.mouse.click(*place(page, "alexnet"))
