@@ -23,6 +23,19 @@ def flipbook():
     return flipbook_html(frames, ["one", "two", "three"], ["frame 1", "frame 2", "frame 3"], "Depth")
 
 
+FEW_NETWORKS = (
+    "alexnet",
+    "vgg16",
+    "squeezenet1_0",
+    "resnet18",
+    "resnext50_32x4d",
+    "mobilenet_v2",
+    "plain18",
+    "resnet20_cifar",
+    "nin_cifar",
+)
+
+
 def lenet():
     """The network of 1998 with seeded random weights."""
     torch.manual_seed(0)
@@ -39,6 +52,7 @@ SAMPLES = {
     "lenet_live": lambda: explore.lenet_live(lenet(), load("digits")[1]).html(),
     "multipliers": lambda: explore.multipliers().html(),
     "receptive_field": lambda: explore.receptive_field(measure=False).html(),
+    "networks": lambda: explore.networks(FEW_NETWORKS).html(),
     "reduction": lambda: explore.reduction().html(),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from docutils import nodes
 
 from courseware import contents
-from courseware.sphinx_ext import directives, executed, html, pages
+from courseware.sphinx_ext import executed, html, pages
 
 
 def png(width, height):
@@ -117,29 +117,6 @@ def test_mathjax_is_one_local_file():
     source = pages.mathjax_source()
     assert source.name == "tex-svg.js"
     assert source.stat().st_size > 1_000_000
-
-
-NETWORKS = [
-    {"name": "b<1>", "year": 2016, "top1_error": 24.7, "protocol": "10 crops", "params": 2000, "macs": 5000},
-    {"name": "a", "year": 2012, "top1_error": 40.0, "protocol": None, "params": 1000, "macs": 3000},
-    {"name": "old", "year": 1998, "top1_error": None, "protocol": None, "params": 60, "macs": 300},
-]
-
-
-def test_the_timeline_in_words_names_first_and_best():
-    words = directives.describe(NETWORKS)
-    assert "2 networks" in words
-    assert "a in 2012 with 40.0 %" in words
-    assert "b<1> in 2016 with 24.7 %" in words
-
-
-def test_the_timelines_table_holds_every_network_and_escapes_names():
-    table = directives.table(NETWORKS)
-    assert table.count("<tr>") == 1 + len(NETWORKS)
-    assert "b&lt;1&gt;" in table
-    assert "24.7 % (10 crops)" in table
-    assert "not recorded" in table
-    assert '<th scope="col">' in table and '<th scope="row">' in table and "<caption>" in table
 
 
 def test_folded_cells_say_what_they_hold():

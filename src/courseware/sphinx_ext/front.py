@@ -135,7 +135,7 @@ class Glance(SphinxDirective):
         counts = {
             "networks, built and counted": len(list_models()),
             "papers": len(claims.load_papers()),
-            "published numbers, checked or marked": len(claims.load_claims()),
+            "published numbers, each with a verdict": len(claims.load_claims()),
             "labs that grade themselves": len(labs),
         }
         items = "".join(f"<div><dd>{n:,}</dd><dt>{escape(term)}</dt></div>" for term, n in counts.items())
@@ -152,7 +152,7 @@ def card_html(card: Card, address: str, icon: str) -> str:
 def timeline_html(
     years: list[dict[str, Any]], papers: Mapping[str, str], chapters: Mapping[str, Link]
 ) -> str:
-    """Years with their new ideas, each with the papers whose networks have it that year.
+    """Years with their new ideas, each with the papers that have it, and the year's other papers.
 
     Args:
         years: as ``convbook.explore.networks`` gives them under ``timeline``.
@@ -172,8 +172,10 @@ def timeline_html(
     for year in years:
         ideas = "".join(map(line, year["ideas"]))
         news = f"<ul>{ideas}</ul>" if ideas else ""
-        names = ", ".join(map(paper, year["papers"]))
-        items.append(f"<li><b>{year['year']}</b><div>{news}<p>{names}</p></div></li>")
+        named = {key for idea in year["ideas"] for key in idea["papers"]}
+        others = ", ".join(paper(key) for key in year["papers"] if key not in named)
+        rest = f"<p>{'also ' if news else ''}{others}</p>" if others else ""
+        items.append(f"<li><b>{year['year']}</b><div>{news}{rest}</div></li>")
     return f'<ol class="cb-years">{"".join(items)}</ol>'
 
 
