@@ -151,7 +151,7 @@ export default {
     const pen = (told.pen / 4) * told.enlarge;
     const strokes = [];
     const state = { sample: samples.find((each) => each.label === model.get("start")), right: 0, down: 0, fitted: true };
-    let [layers, shown, chosen, waiting] = [null, [], null, false];
+    let [layers, shown, chosen, waiting, fastest] = [null, [], null, false, Infinity];
 
     /** Bytes that the network sees: a prepared drawing, or a scan with what is drawn over it. */
     function see() {
@@ -195,7 +195,8 @@ export default {
       const nothing = strokes.length || state.sample ? "" : "Nothing is drawn, and still it answers. ";
       const [read, next] = order;
       spoken.say(`${nothing}Read as ${classes[read]} (${what} ${words(scores[read])}), then ${classes[next]} (${words(scores[next])}).`);
-      took.textContent = `${model.get("accuracy")} This pass through all layers took ${format(time, 1)} ms.`;
+      fastest = Math.min(fastest, time);
+      took.textContent = `${model.get("accuracy")} The fastest pass through all layers so far took ${format(fastest, 1)} ms.`;
       const codes = layers.at(-1).codes;
       if (codes) code.paint(codes.subarray(84 * order[0], 84 * order[0] + 84), [-1, 1], `Code of ${classes[order[0]]}`);
     }
@@ -208,7 +209,7 @@ export default {
       const { name, size, jump, wires, side: own, from, kind } = layers[number - 1];
       sheets[0].view.mark({ map: 0, row: row * jump, column: column * jump }, size);
       const value = format(shown[number][(map * own + row) * own + column], 4);
-      const reads = wires && from.maps > 1 && from.side > 1 ? `; of ${from.name ?? "the input"} it reads maps ${wires.filter((wire) => wire[1] === map).map((wire) => wire[0]).join(", ")}` : "";
+      const reads = wires && from.maps > 1 && from.side > 1 ? `; of ${from.name ?? "the input"} it reads maps ${wires.filter((wire) => wire[1] === map).map((wire) => wire[0]).sort((a, b) => a - b).join(", ")}` : "";
       const span = (start) => `${start * jump} to ${start * jump + size - 1}`;
       pointed.say(`${name}, map ${map}, row ${row}, column ${column}: ${value}. It sees rows ${span(row)} and columns ${span(column)}${kind === "convolution" ? reads : ""}.`);
     }
@@ -241,7 +242,7 @@ export default {
       const picture = byDistance && layer.maps === 84;
       const columns = picture ? 7 : layer.side === 1 ? 30 : Math.min(layer.maps, layer.maps % 6 ? 8 : 6);
       const view = sheet({ ...layer, columns, onChoose: i && layer.side > 1 ? (spot) => point({ ...spot, sheet: i }) : null });
-      const shape = layer.side > 1 ? `${layer.side} × ${layer.side}` : picture ? "values as a picture" : "values";
+      const shape = layer.side > 1 ? `${layer.side} × ${layer.side}` : "values";
       const limits = { scaled_tanh: () => [-1.7159, 1.7159], tanh: () => [-1, 1] }[layer.squash] ?? ((values) => [Math.min(0, ...values), Math.max(...values)]);
       return { view, picture, limits: i ? limits : () => [0, 255], caption: i ? `${layer.name}: ${layer.maps} ${layer.side > 1 ? "maps of " : ""}${shape}` : `${layer.name}, ${shape}` };
     });
@@ -260,7 +261,7 @@ export default {
       create("p", { class: "cb-hint" }, "By keyboard: arrow keys move the cross, Space draws a line to it, Enter lifts the pen. Over a scan, ink falls where you draw it."),
       spoken.element,
       create("figure", {}, create("figcaption", {}, byDistance ? "Squared distance to each digit's code: the shortest wins" : "Probability of each digit"), bars),
-      fitting.element,
+      create("div", { class: "cb-controls" }, fitting.element),
       create("div", { class: "cb-controls" }, right.element, down.element),
       create("p", { class: "cb-hint" }, "Point at a map, or move over it by arrow keys, to see what one of its values sees."),
       pointed.element,

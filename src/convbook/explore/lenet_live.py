@@ -107,7 +107,9 @@ def export(model: nn.Module) -> tuple[list[dict[str, Any]], str]:
         named = [(name.upper(), layer, "scaled_tanh") for name, layer in model.named_children()]
         named[-1] = ("RBF", model.output, "")
     elif type(model) is ModernLeNet5:
-        named = list(_with_activations([*model.features.named_children(), *model.classifier.named_children()]))
+        named = list(
+            _with_activations([*model.features.named_children(), *model.classifier.named_children()])
+        )
     else:
         raise ExplorableError(
             f"lenet_live runs LeNet5 and ModernLeNet5, not {type(model).__name__}: give it one of them"
@@ -155,7 +157,9 @@ def _layer(name: str, module: nn.Module, maps: int, side: int) -> tuple[dict[str
             return {"kind": "max", **pooled}, []
         case RBFOutput():
             return {"kind": "codes", "maps": len(module.codes), "side": 1}, [module.codes]
-    raise ExplorableError(f"the page cannot run layer {name}, {module}: use the layers that models.lenet builds")
+    raise ExplorableError(
+        f"the page cannot run layer {name}, {module}: use the layers that models.lenet builds"
+    )
 
 
 def _samples(samples: ImageSet, read: Tensor) -> Iterator[dict[str, Any]]:
@@ -174,4 +178,7 @@ def _table(model: nn.Module, side: int, remark: str) -> str:
         shape = " × ".join(map(str, row.output_shape))
         rows.append([row.name, row.kind, shape, f"{row.params:,}"])
     headings = ["Layer", "Kind", "Output", "Parameters"]
-    return html_table(f"{type(model).__name__}, layer by layer", headings, rows, numeric={3}) + f"<p>{remark}</p>"
+    return (
+        html_table(f"{type(model).__name__}, layer by layer", headings, rows, numeric={3})
+        + f"<p>{remark}</p>"
+    )
