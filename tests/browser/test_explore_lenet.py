@@ -36,9 +36,8 @@ def trained():
 
 def heard(page):
     """The network's input (32, 32) in bytes and every layer's values, once the page has drawn them."""
-    shown = page.evaluate(
-        """() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(window.heard))))"""
-    )
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown = page.evaluate("window.heard")
     return torch.tensor(shown[0]).view(32, 32), [torch.tensor(values) for values in shown[1:]]
 
 
@@ -77,8 +76,11 @@ def by_pytorch(net, val, pixels):
 
 @pytest.mark.parametrize(
     "make",
-    [lenet, partial(models.create_model, "lenet5_modern")]
-    + [partial(models.create_model, "lenet5_modern", activation="tanh", pool="avg")],
+    [
+        lenet,
+        partial(models.create_model, "lenet5_modern"),
+        partial(models.create_model, "lenet5_modern", activation="tanh", pool="avg"),
+    ],
 )
 def test_every_layer_equals_pytorch_on_a_scan_and_on_random_drawings(visit, val, make):
     torch.manual_seed(1)
