@@ -10,10 +10,12 @@ function inkInCells(strokes, radius, cells) {
     stroke.forEach(([x1, y1], i) => {
       const [x0, y0] = stroke[Math.max(0, i - 1)];
       const [dx, dy] = [x1 - x0, y1 - y0];
-      const [[left, right], [top, bottom]] = [span(x0, x1), span(y0, y1)];
+      const [left, right] = span(x0, x1);
+      const [top, bottom] = span(y0, y1);
       for (let row = top; row <= bottom; row++) {
         for (let column = left; column <= right; column++) {
-          const [px, py] = [column + 0.5 - x0, row + 0.5 - y0];
+          const px = column + 0.5 - x0;
+          const py = row + 0.5 - y0;
           const along = Math.max(0, Math.min(1, (px * dx + py * dy) / (dx * dx + dy * dy || 1)));
           if (inked[row * n + column] || (px - along * dx) ** 2 + (py - along * dy) ** 2 > radius ** 2) continue;
           inked[row * n + column] = 1;

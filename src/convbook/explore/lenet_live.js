@@ -3,10 +3,10 @@
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const percent = (part, whole) => `${(100 * part) / whole}%`;
 /** Maps side by side on one canvas; a pixel is chosen by pointer or arrow keys. */
-function sheet({ maps, side, columns, onChoose }) {
+function sheet({ label, maps, side, columns, onChoose }) {
   const gap = side > 1 ? 1 : 0;
   const rows = Math.ceil(maps / columns);
-  const canvas = create("canvas", { width: columns * (side + gap) - gap, height: rows * (side + gap) - gap });
+  const canvas = create("canvas", { "aria-label": label, width: columns * (side + gap) - gap, height: rows * (side + gap) - gap });
   canvas.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
   if (onChoose) Object.entries({ role: "application", tabindex: 0 }).forEach(([key, value]) => canvas.setAttribute(key, value));
   else canvas.setAttribute("role", "img");
@@ -37,9 +37,9 @@ function sheet({ maps, side, columns, onChoose }) {
   }
   return {
     element: create("figure", {}, words, create("div", { class: "cb-picture" }, canvas, frame)),
-    paint(values, [low, high], caption, label = caption) {
+    paint(values, [low, high], caption) {
       words.textContent = caption;
-      canvas.setAttribute("aria-label", label);
+      canvas.setAttribute("aria-label", caption);
       const pixels = new ImageData(canvas.width, canvas.height);
       values.forEach((value, i) => {
         const [map, row, column] = [Math.floor(i / side ** 2), Math.floor(i / side) % side, i % side];
@@ -63,7 +63,7 @@ function sheet({ maps, side, columns, onChoose }) {
 
 /** A field for strokes, by pointer or by a cross that arrow keys move; points run from 0 to 1. */
 function drawingField({ strokes, pen, onDraw }) {
-  const canvas = create("canvas", { width: 256, height: 256, role: "application", tabindex: 0 });
+  const canvas = create("canvas", { width: 256, height: 256, role: "application", tabindex: 0, "aria-label": "Drawing field" });
   canvas.style.touchAction = "none";
   const cross = create("div", { class: "cb-window", hidden: "" });
   const steps = 16;
@@ -151,7 +151,7 @@ export default {
     const pen = (told.pen / 4) * told.enlarge;
     const strokes = [];
     const state = { sample: samples.find((each) => each.label === model.get("start")), right: 0, down: 0, fitted: true };
-    let [layers, shown, chosen, waiting] = [null, [], null, false];
+    let [layers, shown, chosen, waiting, fastest] = [null, [], null, false, Infinity];
 
     /** Bytes that the network sees: a prepared drawing, or a scan with what is drawn over it. */
     function see() {
@@ -175,7 +175,7 @@ export default {
       const time = performance.now() - began;
       shown = [pixels, ...values];
       const scan = state.sample ? `a scan of a ${state.sample.label} and ` : "";
-      field.paint(state.sample?.pixels, side, `Drawing field: ${scan}${strokes.length} strokes`);
+      field.paint(state.sample?.pixels, side, `Drawing field: ${scan}${strokes.length} ${strokes.length === 1 ? "stroke" : "strokes"}`);
       sheets.forEach(({ view, caption, limits }, i) => view.paint(shown[i], limits(shown[i]), caption));
       answer(values.at(-1), time);
       point(chosen);
@@ -195,7 +195,8 @@ export default {
       const nothing = strokes.length || state.sample ? "" : "Nothing is drawn, and still it answers. ";
       const [read, next] = order;
       spoken.say(`${nothing}Read as ${classes[read]} (${what} ${words(scores[read])}), then ${classes[next]} (${words(scores[next])}).`);
-      took.textContent = `${model.get("accuracy")} This pass through all layers took ${format(time, 1)} ms.`;
+      fastest = Math.min(fastest, time);
+      took.textContent = `${model.get("accuracy")} The fastest pass through all layers so far took ${format(fastest, 1)} ms.`;
       const codes = layers.at(-1).codes;
       if (codes) code.paint(codes.subarray(84 * order[0], 84 * order[0] + 84), [-1, 1], `Code of ${classes[order[0]]}`);
     }
@@ -208,7 +209,7 @@ export default {
       const { name, size, jump, wires, side: own, from, kind } = layers[number - 1];
       sheets[0].view.mark({ map: 0, row: row * jump, column: column * jump }, size);
       const value = format(shown[number][(map * own + row) * own + column], 4);
-      const reads = wires && from.maps > 1 && from.side > 1 ? `; of ${from.name ?? "the input"} it reads maps ${wires.filter((wire) => wire[1] === map).map((wire) => wire[0]).join(", ")}` : "";
+      const reads = wires && from.maps > 1 ? `; of ${from.name} it reads maps ${wires.filter((wire) => wire[1] === map).map((wire) => wire[0]).sort((a, b) => a - b).join(", ")}` : "";
       const span = (start) => `${start * jump} to ${start * jump + size - 1}`;
       pointed.say(`${name}, map ${map}, row ${row}, column ${column}: ${value}. It sees rows ${span(row)} and columns ${span(column)}${kind === "convolution" ? reads : ""}.`);
     }
@@ -236,17 +237,19 @@ export default {
       onChange: (value) => { state.fitted = value === "fitted"; later(); },
     });
     const field = drawingField({ strokes, pen: pen / side, onDraw: later });
-    const views = [{ name: `What the network sees`, maps: 1, side, squash: "relu" }, ...plan.slice(0, -1)];
+    const views = [{ name: "What the network sees", maps: 1, side, squash: "relu" }, ...plan.slice(0, -1)];
     const sheets = views.map((layer, i) => {
       const picture = byDistance && layer.maps === 84;
       const columns = picture ? 7 : layer.side === 1 ? 30 : Math.min(layer.maps, layer.maps % 6 ? 8 : 6);
-      const view = sheet({ ...layer, columns, onChoose: i && layer.side > 1 ? (spot) => point({ ...spot, sheet: i }) : null });
-      const shape = layer.side > 1 ? `${layer.side} × ${layer.side}` : picture ? "values as a picture" : "values";
+      const shape = layer.side > 1 ? `${layer.side} × ${layer.side}` : "values";
+      const caption = i ? `${layer.name}: ${layer.maps} ${layer.side > 1 ? "maps of " : ""}${shape}` : `${layer.name}, ${shape}`;
+      const onChoose = i && layer.side > 1 ? (spot) => point({ ...spot, sheet: i }) : null;
+      const view = sheet({ label: caption, ...layer, columns, onChoose });
       const limits = { scaled_tanh: () => [-1.7159, 1.7159], tanh: () => [-1, 1] }[layer.squash] ?? ((values) => [Math.min(0, ...values), Math.max(...values)]);
-      return { view, picture, limits: i ? limits : () => [0, 255], caption: i ? `${layer.name}: ${layer.maps} ${layer.side > 1 ? "maps of " : ""}${shape}` : `${layer.name}, ${shape}` };
+      return { view, picture, caption, limits: i ? limits : () => [0, 255] };
     });
-    const code = sheet({ maps: 84, side: 1, columns: 7 });
-    const bars = draw("svg", { role: "img", viewBox: "0 0 400 222" });
+    const code = sheet({ label: "Nearest code", maps: 84, side: 1, columns: 7 });
+    const bars = draw("svg", { role: "img", "aria-label": "Scores of the digits", viewBox: "0 0 400 222" });
     const [spoken, pointed, took] = [status(), status(), create("p", { class: "cb-hint" })];
     const pictures = sheets.filter((each) => each.picture).flatMap((each) => [each.view.element, code.element]);
     el.classList.add("cb-lenet");
@@ -260,7 +263,7 @@ export default {
       create("p", { class: "cb-hint" }, "By keyboard: arrow keys move the cross, Space draws a line to it, Enter lifts the pen. Over a scan, ink falls where you draw it."),
       spoken.element,
       create("figure", {}, create("figcaption", {}, byDistance ? "Squared distance to each digit's code: the shortest wins" : "Probability of each digit"), bars),
-      fitting.element,
+      create("div", { class: "cb-controls" }, fitting.element),
       create("div", { class: "cb-controls" }, right.element, down.element),
       create("p", { class: "cb-hint" }, "Point at a map, or move over it by arrow keys, to see what one of its values sees."),
       pointed.element,

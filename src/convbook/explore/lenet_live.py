@@ -50,13 +50,13 @@ def lenet_live(model: LeNet5 | ModernLeNet5, samples: ImageSet) -> Explorable:
         raise ExplorableError(
             f"how drawings become like {samples.name} is not known: take {' or '.join(PREPARED)}"
         )
-    side = getattr(model, "image_size", None)
-    if samples.shape != (1, side, side) or getattr(model, "in_channels", None) != 1:
+    side = samples.shape[1]
+    layers, weights = export(model)
+    if samples.shape != (model.in_channels, model.image_size, model.image_size) or model.in_channels != 1:
         raise ExplorableError(
-            f"the network must read the samples, {samples.shape}: build it with image_size={samples.shape[1]}"
+            f"the network must read the samples, {samples.shape}: build it with image_size={side}"
         )
     model = copy.deepcopy(model).cpu().eval()
-    layers, weights = export(model)
     before, after = (predict(each, samples, "cpu").argmax(dim=1) for each in (model, rounded(model)))
     right, kept = (int((answer == samples.labels.cpu()).sum()) for answer in (before, after))
     prepare = {**PREPARED[samples.name], "ink": None}
@@ -94,7 +94,7 @@ def rounded(model: nn.Module) -> nn.Module:
     return model
 
 
-def export(model: nn.Module) -> tuple[list[dict[str, Any]], str]:
+def export(model: LeNet5 | ModernLeNet5) -> tuple[list[dict[str, Any]], str]:
     """A network's layers in order, and their weights: base64 of 16-bit floats, little-endian.
 
     A linear layer is written as the convolution that it is, its kernel as large as the maps. In the weights
@@ -138,10 +138,10 @@ def _layer(name: str, module: nn.Module, maps: int, side: int) -> tuple[dict[str
     """What the page needs to run one layer on ``maps`` maps of ``side`` x ``side``, and its weights."""
     pooled = {"maps": maps, "side": side // 2}
     match module:
-        case nn.Conv2d(stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=Tensor()):
+        case nn.Conv2d(stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1, bias=Tensor() as bias):
             k = module.kernel_size[0]
             told = {"kind": "convolution", "k": k, "maps": module.out_channels, "side": side - k + 1}
-            return told, [module.weight, module.bias]
+            return told, [module.weight, bias]
         case TableConv2d():
             k, wires = module.kernel_size, torch.stack([module.source, module.target], dim=1)
             told = {"kind": "convolution", "k": k, "maps": module.out_channels, "side": side - k + 1}
