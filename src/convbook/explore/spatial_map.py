@@ -36,7 +36,12 @@ def spatial_map(model: nn.Module, pictures: Mapping[str, Tensor], data: ImageSet
     """
     content = map_data(model, pictures, data)
     rows = [
-        [picture["name"], block["name"], *map("{:.2f}".format, block["range"]), *_answers(block, data.classes)]
+        [
+            picture["name"],
+            block["name"],
+            *map("{:.2f}".format, block["range"]),
+            *_answers(block, data.classes),
+        ]
         for picture in content["pictures"]
         for block in picture["blocks"]
     ]
