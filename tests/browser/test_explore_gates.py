@@ -110,7 +110,8 @@ def test_spatial_map_by_mouse_keyboard_and_touch_reads_what_pytorch_computes(vis
     share = 100 * (gate >= 0.55).float().mean().item()
     assert float(fact(page, "Shown").split()[0]) == pytest.approx(share, abs=0.06)
     alpha = page.locator("canvas").first.evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 3)"
+        "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        ".filter((_, i) => i % 4 === 3)"
     )
     assert [a > 0 for a in alpha] == (gate >= 0.55).flatten().tolist()
 
@@ -156,10 +157,10 @@ def test_temperature_shows_torchs_softmax_entropy_and_gradients(visit, samples, 
         .norm()
         .item()
     )
-    for term, expected in (("Soft loss alone", bare), ("times T²", bare * T**2), ("Label's loss", hard)):
+    for term, expected in (("Soft loss alone", bare), ("times T²", bare * T**2), ("Loss of the label", hard)):
         assert float(fact(page, term)) == pytest.approx(expected, rel=1e-3)
     share = 100 * bare * T**2 / (bare * T**2 + hard)
-    assert float(fact(page, "Teacher's share of the pull").split()[0]) == pytest.approx(share, abs=0.06)
+    assert float(fact(page, "Share of the teacher").split()[0]) == pytest.approx(share, abs=0.06)
 
 
 def test_temperature_by_touch_changes_image_student_and_scale(visit, samples):

@@ -1,6 +1,7 @@
 """Gates, spatial maps and temperatures: the data of the pages against PyTorch."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -128,9 +129,9 @@ def test_temperature_keeps_the_teachers_logits_and_finds_the_most_similar_wrong_
 
 def test_temperatures_are_about_equal_steps_of_a_logarithmic_scale():
     temperatures = explore.temperature.__globals__["TEMPERATURES"]
-    steps = [math.log(b / a) for a, b in zip(temperatures, temperatures[1:], strict=False)]
+    steps = [math.log(b / a) for a, b in pairwise(temperatures)]
     assert temperatures[0] == 0.5 and temperatures[-1] == 20 and 1 in temperatures
-    assert 0.05 < min(steps) and max(steps) < 0.25
+    assert min(steps) > 0.05 and max(steps) < 0.25
 
 
 def test_temperature_wants_images_and_labels_with_a_teacher():
