@@ -5,8 +5,11 @@ import re
 
 import torch
 
-from convbook import explore, models, plots
+from torch import nn
+
+from convbook import explore, plots
 from convbook.data import load
+from convbook.models import create_model
 
 FACT = ".cb-facts div:has(dt:text-is('{}')) dd"
 
@@ -39,7 +42,49 @@ FEW_NETWORKS = (
 def lenet():
     """The network of 1998 with seeded random weights."""
     torch.manual_seed(0)
-    return models.create_model("lenet5")
+    return create_model("lenet5")
+
+
+def gates():
+    return explore.gates(*gated_and_patches(), shown=3).html()
+
+
+def gated_and_patches():
+    """A small network with gates, and patches of photographs."""
+    from convbook.data import photograph_patches
+
+    torch.manual_seed(0)
+    options = dict(attention="se", reduction=4, depths=(2,), widths=(8,), num_classes=6)
+    return create_model("resnet18", **options).eval(), photograph_patches(n=6, val=12)[1]
+
+
+def spatial_map():
+    net, train, pictures = cbam_and_pictures()
+    return explore.spatial_map(net, pictures, train).html()
+
+
+def cbam_and_pictures():
+    """A small CBAM network, the set that normalises for it, and pictures of two sizes."""
+    from convbook.data import cluttered_digits
+
+    torch.manual_seed(0)
+    options = dict(attention="cbam", reduction=4, depths=(1, 1), widths=(8, 16), num_classes=10)
+    train, val = cluttered_digits(n=20, size=32, val=2)
+    wide = torch.cat([val.images[0], val.images[1]], dim=2)
+    return create_model("resnet18", **options).eval(), train, {"two digits": wide, "one digit": val.images[0]}
+
+
+def temperature():
+    teacher, student, images, labels = teacher_and_student()
+    return explore.temperature(teacher, images, labels, student=student, shown=4).html()
+
+
+def teacher_and_student():
+    """Two linear networks, and forty scans with their labels."""
+    val = load("digits")[1]
+    torch.manual_seed(0)
+    nets = [nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 10)) for _ in range(2)]
+    return *nets, val.float_images(slice(0, 40)), val.labels[:40]
 
 
 # One of each, as a notebook would hold it; what is slow to make is made small here.
@@ -49,11 +94,14 @@ SAMPLES = {
     "convolution": lambda: explore.convolution(digit()).html(),
     "cost": lambda: explore.cost().html(),
     "flipbook": flipbook,
+    "gates": gates,
     "lenet_live": lambda: explore.lenet_live(lenet(), load("digits")[1]).html(),
     "multipliers": lambda: explore.multipliers().html(),
-    "receptive_field": lambda: explore.receptive_field(measure=False).html(),
     "networks": lambda: explore.networks(FEW_NETWORKS).html(),
+    "receptive_field": lambda: explore.receptive_field(measure=False).html(),
     "reduction": lambda: explore.reduction().html(),
+    "spatial_map": spatial_map,
+    "temperature": temperature,
 }
 
 

@@ -120,8 +120,8 @@ export default {
       gradient.update({
         "Soft loss alone": [bare.toPrecision(4), "length of (q − p) / T"],
         "times T²": [scaled.toPrecision(4), `× ${format(T * T, 2)}`],
-        "Label's loss": [hard.toPrecision(4), "length of q − y at T = 1"],
-        "Teacher's share of the pull": [part(scaled), `${part(bare)} without T²`],
+        "Loss of the label": [hard.toPrecision(4), "length of q − y at T = 1"],
+        "Share of the teacher": [part(scaled), `${part(bare)} without T²`],
       });
       curve.update(temperatures.map((each) => pulls(student, logits, label, each)), T);
       curve.element.setAttribute(

@@ -100,8 +100,9 @@ def temperature_data(
     logits = _scores(teacher, images)
     names = list(classes or map(str, range(logits.shape[1])))
     certainty = torch.softmax(logits, dim=1).amax(dim=1)
+    shown = min(shown, len(images))
     places = torch.linspace(0, 1, shown).square() * (len(images) - 1)  # from least to most certain
-    chosen = certainty.argsort()[places.long()]
+    chosen = certainty.argsort()[torch.maximum(places.long(), torch.arange(shown))]
     pixels = _bytes(images)
     students = {"knows nothing": torch.zeros_like(logits)}
     if student is not None:
