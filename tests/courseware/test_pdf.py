@@ -73,7 +73,8 @@ def test_page_numbers_stand_in_the_contents_once_they_are_known(book):
 PDF = (
     b"%PDF-1.4\n1 0 obj\n<</Type /Catalog\n/Pages 2 0 R\n/Dests 9 0 R>>\nendobj\n"
     b"5 0 obj\n<</Type /Page\n/Parent 2 0 R>>\nendobj\n4 0 obj\n<</Type /Page\n/Parent 2 0 R>>\nendobj\n"
-    b"3 0 obj\n<</Type /Pages\n/Kids [4 0 R]>>\nendobj\n2 0 obj\n<</Type /Pages\n/Kids [3 0 R 5 0 R]>>\nendobj\n"
+    b"3 0 obj\n<</Type /Pages\n/Kids [4 0 R]>>\nendobj\n"
+    b"2 0 obj\n<</Type /Pages\n/Kids [3 0 R 5 0 R]>>\nendobj\n"
     b"9 0 obj\n<</a.b [5 0 R /XYZ 0 700 0]\n/a#20c [4 0 R /XYZ 0 1 0]>>\nendobj\n"
 )
 
