@@ -181,4 +181,4 @@ def _contents(entries: Iterable[Entry], numbers: Mapping[str, int]) -> str:
         lines.append(
             f'<li><a href="#{entry.anchor}"><span>{escape(entry.title)}</span><i></i><b>{number}</b></a></li>'
         )
-    return f'<nav class="contents"><h1>Contents</h1><ol>{"".join(lines)}</ol></nav>'
+    return f'<nav class="book-contents"><h1>Contents</h1><ol>{"".join(lines)}</ol></nav>'

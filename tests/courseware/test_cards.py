@@ -57,7 +57,7 @@ def test_the_description_is_the_lead_without_citations():
     lead = nodes.paragraph(
         "", "", nodes.Text("LeNet-5 "), cited, nodes.Text(" reads handwritten digits well.")
     )
-    assert cards.lead(document(lead)) == "LeNet-5 reads digits, and it reads them well."
+    assert cards.lead(document(lead)) == "LeNet-5 reads handwritten digits well."
 
 
 def test_a_long_lead_ends_with_a_sentence_or_says_that_it_goes_on():
@@ -71,7 +71,7 @@ def test_a_long_lead_ends_with_a_sentence_or_says_that_it_goes_on():
 def test_the_largest_picture_of_pixels_is_the_main_figure(tmp_path):
     for name, size in {"a": (10, 10), "b": (30, 20)}.items():
         Image.new("RGB", size).save(tmp_path / f"{name}.png")
-    images = [nodes.image(uri=f"{name}.png", alt=name) for name in ("a", "b")]
-    found = cards.main_figure(document(*images, nodes.image(uri="c.svg", alt="c")), tmp_path)
-    assert found == (tmp_path / "b.png", "b")
-    assert cards.main_figure(document(nodes.image(uri="c.svg")), tmp_path) is None
+    files = {f"{name}-1.png": tmp_path / f"{name}.png" for name in ("a", "b")}
+    images = [nodes.image(uri=f"../_images/{name}", alt=name) for name in (*files, "c.svg")]
+    assert cards.main_figure(document(*images), files) == (tmp_path / "b.png", "b-1.png")
+    assert cards.main_figure(document(nodes.image(uri="c.svg")), files) is None

@@ -92,3 +92,11 @@ def test_a_link_that_the_author_set_counts_as_the_first_use_and_is_explained():
     shown, _ = linked(paragraph(authors, " and kernel"))
     assert shown == ["kernels"]
     assert authors["reftitle"] == "what kernel means"
+
+
+def test_a_synonym_of_a_term_that_was_linked_is_left_alone():
+    same = [Term(words, "glossary", f"term-{words}", "one entry") for words in ("MAC", "multiply-accumulate")]
+    document = nodes.document(None, None)
+    document += paragraph("A multiply-accumulate (MAC).")
+    terms.link(SimpleNamespace(builder=Builder(), convbook_glossary=Glossary(tuple(same))), document, "a")
+    assert [each.astext() for each in document.findall(nodes.reference)] == ["multiply-accumulate"]

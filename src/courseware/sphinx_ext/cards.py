@@ -62,15 +62,19 @@ def _inside_output(paragraph: nodes.paragraph) -> bool:
     return "cell_output" in paragraph.parent["classes"]
 
 
-def main_figure(doctree: nodes.document, folder: Path) -> tuple[Path, str] | None:
+def main_figure(doctree: nodes.document, files: dict[str, Path]) -> tuple[Path, str] | None:
     """Return the page's largest picture made of pixels, with its words; None if it has none.
 
     Charts are drawn as SVG and mean little without their text; pictures of pixels show what a page is about.
+
+    Args:
+        doctree: of the page, already written: its images are called as they will lie beside the pages.
+        files: where each image lies now, by that name.
     """
     found = []
     for image in doctree.findall(nodes.image):
-        path = folder / image["uri"].lstrip("/")
-        if path.suffix == ".png" and path.is_file():
+        path = files.get(image["uri"].rpartition("/")[2])
+        if path is not None and path.suffix == ".png" and path.is_file():
             with Image.open(path) as picture:
                 found.append((picture.width * picture.height, path, image.get("alt", "")))
     if not found:
@@ -89,7 +93,8 @@ def announce(
     description = str(meta.get("description") or lead(doctree))
     title = unescape(re.sub(r"<[^>]+>", "", context["title"]))
     part = contents.parts(Path(app.srcdir)).get(pagename, "")
-    figure = main_figure(doctree, Path(app.srcdir))
+    files = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
+    figure = main_figure(doctree, files)
     content = card.draw(
         re.sub(r"^\d+(\.\d+)*\. ", "", title), part, app.config.project, description, figure and figure[0]
     )

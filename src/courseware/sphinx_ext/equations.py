@@ -22,8 +22,9 @@ class NumberEquations(SphinxTransform):
         docname = self.env.docname
         if not self.config.math_number_all or contents.is_lab(docname):
             return
-        unlabelled = (block for block in self.document.findall(nodes.math_block) if not block.get("label"))
-        for number, block in enumerate(list(unlabelled), start=1):
+        found = list(self.document.findall(nodes.math_block))
+        unlabelled = [block for block in found if not block.get("label") and not _is_output(block)]
+        for number, block in enumerate(unlabelled, start=1):
             label = f"{docname}-{number}"
             domain = self.env.get_domain("math")
             domain.note_equation(docname, label, location=block)  # type: ignore[attr-defined]
@@ -32,6 +33,16 @@ class NumberEquations(SphinxTransform):
             target = nodes.target("", "", ids=[nodes.make_id(f"equation-{label}")])
             self.document.note_explicit_target(target)
             block.parent.insert(block.parent.index(block), target)
+
+
+def _is_output(block: nodes.math_block) -> bool:
+    """Whether a cell printed the equation: one of several forms, most of which no page shows."""
+    node = block.parent
+    while node is not None:
+        if "cell_output" in node.get("classes", ()) or "nb_element" in node:
+            return True
+        node = node.parent
+    return False
 
 
 def setup(app: Sphinx) -> None:

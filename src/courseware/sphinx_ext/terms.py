@@ -39,6 +39,11 @@ class Term:
     anchor: str
     meaning: str
 
+    @property
+    def entry(self) -> str:
+        """What synonyms have in common."""
+        return self.meaning or self.anchor
+
 
 @dataclass(frozen=True)
 class Glossary:
@@ -115,7 +120,7 @@ def explain(reference: nodes.reference, known: Glossary, seen: set[str]) -> None
     address = reference.get("refuri", "")
     term = next((term for term in known.terms if address.endswith(f"#{term.anchor}")), None)
     if term is not None:
-        seen.add(term.anchor)
+        seen.add(term.entry)
         reference["reftitle"] = term.meaning
 
 
@@ -134,9 +139,9 @@ def _link_in(text: nodes.Text, known: Glossary, seen: set[str], app: Sphinx, doc
     """Replace a text by itself with links at first uses."""
     source, parts, end = text.astext(), [], 0
     for found, term in known.find(source):
-        if term.anchor in seen:
+        if term.entry in seen:
             continue
-        seen.add(term.anchor)
+        seen.add(term.entry)
         words = nodes.inline(found.group(), found.group(), classes=["xref", "std", "std-term"])
         leading = make_refnode(app.builder, docname, term.page, term.anchor, words, term.meaning)
         parts += [nodes.Text(source[end : found.start()]), leading]
