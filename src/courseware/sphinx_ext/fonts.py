@@ -9,7 +9,7 @@ from html import unescape
 from io import BytesIO
 from pathlib import Path
 
-import ziamath  # type: ignore[import-untyped]
+import ziamath
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
 
