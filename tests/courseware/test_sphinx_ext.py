@@ -83,6 +83,12 @@ def test_image_sizes_are_read_from_png_and_svg(tmp_path):
     assert sizes == [(640, 480), (96, 48), (20, 10), None, None]
 
 
+def test_regions_of_one_name_are_told_apart():
+    region = '<div role="region" tabindex="0" aria-label="Table 3">x</div>'
+    page = html.finish(region + region, lambda src: None)
+    assert page == region + region.replace("Table 3", "Table 3, 2")
+
+
 def script(filename=None, body=""):
     return SimpleNamespace(filename=filename, attributes={"body": body})
 
