@@ -4,7 +4,6 @@ import json
 import re
 
 import torch
-
 from torch import nn
 
 from convbook import explore, plots

@@ -197,12 +197,13 @@ def test_figures_keep_alternative_text_and_get_their_size(built):
     assert 'loading="lazy"' in image[0]
 
 
-def test_mathjax_is_loaded_from_beside_the_pages_and_only_where_there_is_math(built):
-    html = built[0] / "_build" / "html"
-    assert 'src="../_static/mathjax/tex-svg.js"' in page(built[0], "chapters/two")
-    assert "mathjax/tex-svg.js" not in page(built[0], "chapters/one")
-    assert (html / "_static" / "mathjax" / "tex-svg.js").is_file()
-    assert not (html / "_static" / "mathjax" / "tex-chtml.js").exists()
+def test_formulas_are_in_the_page_and_their_font_beside_it(built):
+    static = built[0] / "_build" / "html" / "_static"
+    assert "<math " in page(built[0], "chapters/two")
+    assert 'href="../_static/stix-two-math.woff2"' in page(built[0], "chapters/two")
+    assert "stix-two-math" not in page(built[0], "chapters/one")
+    assert 0 < (static / "stix-two-math.woff2").stat().st_size < 200_000
+    assert not list(static.rglob("fontawesome.js"))
 
 
 def test_no_page_loads_anything_from_another_host(built):

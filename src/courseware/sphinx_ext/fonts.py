@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from html import unescape
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
-import ziamath  # type: ignore[import-untyped]
 from fontTools.subset import Options, Subsetter
 from fontTools.ttLib import TTFont
+from sphinx.errors import ExtensionError
 
 MATH = "stix-two-math.woff2"
 _FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
@@ -42,7 +43,10 @@ def in_styles(sheets: Iterable[str]) -> set[str]:
 
 def math_font(signs: Iterable[str]) -> bytes:
     """STIX Two Math with these characters and what its MATH table builds of them, as WOFF2."""
-    return subset(Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf", frozenset(signs))
+    found = find_spec("ziamath")  # for its font alone: to import it takes a second
+    if found is None or found.origin is None:
+        raise ExtensionError("ziamath is missing: run pip install 'convbook[book]'")
+    return subset(Path(found.origin).parent / "fonts" / "STIXTwoMath-Regular.ttf", frozenset(signs))
 
 
 @cache

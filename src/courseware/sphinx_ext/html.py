@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ _IMG = re.compile(r"<img\b[^>]*>")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _PIXELS = re.compile(r"(?<![-\w])(width|height):\s*([\d.]+)px;?\s*")
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+_REGION = re.compile(r'(<div\b[^>]*\brole="region"[^>]*)aria-label="([^"]*)"')
 _PROTECTED = re.compile(r"<(script|style|textarea|pre)\b.*?</\1>", re.DOTALL)
 
 # The theme's markup and what stands in for it: a landmark around the sidebar's logo and search, no roles that
@@ -39,7 +41,20 @@ def finish(
     """
     for pattern, replacement in _REPAIRS:
         page = pattern.sub(replacement, page)
+    page = _tell_apart(page)
     return _outside_code(page, lambda part: _scrolling_tables(_IMG.sub(_image(size_of, smaller), part)))
+
+
+def _tell_apart(page: str) -> str:
+    """Number regions of one name, such as a table shown twice: each landmark needs its own."""
+    seen: Counter[str] = Counter()
+
+    def edit(found: re.Match[str]) -> str:
+        seen[found[2]] += 1
+        again = f", {seen[found[2]]}" if seen[found[2]] > 1 else ""
+        return f'{found[1]}aria-label="{found[2]}{again}"'
+
+    return _REGION.sub(edit, page)
 
 
 def _outside_code(page: str, edit: Callable[[str], str]) -> str:
