@@ -206,12 +206,14 @@ export default {
       sheets.forEach(({ view }, i) => view.mark(spot?.sheet === i ? spot : null));
       if (!spot) return;
       const { sheet: number, map, row, column } = spot;
-      const { name, size, jump, wires, side: own, from, kind } = layers[number - 1];
+      const { name, size, jump, wires, side: own, from } = layers[number - 1];
       sheets[0].view.mark({ map: 0, row: row * jump, column: column * jump }, size);
       const value = format(shown[number][(map * own + row) * own + column], 4);
-      const reads = wires && from.maps > 1 ? `; of ${from.name} it reads maps ${wires.filter((wire) => wire[1] === map).map((wire) => wire[0]).sort((a, b) => a - b).join(", ")}` : "";
+      const read = wires?.filter(([, target]) => target === map).map(([source]) => source).sort((a, b) => a - b);
+      const reads = read && from.maps > 1 ? `; of ${from.name} it reads maps ${read.join(", ")}` : "";
       const span = (start) => `${start * jump} to ${start * jump + size - 1}`;
-      pointed.say(`${name}, map ${map}, row ${row}, column ${column}: ${value}. It sees rows ${span(row)} and columns ${span(column)}${kind === "convolution" ? reads : ""}.`);
+      const seen = `It sees rows ${span(row)} and columns ${span(column)}`;
+      pointed.say(`${name}, map ${map}, row ${row}, column ${column}: ${value}. ${seen}${reads}.`);
     }
 
     const later = () => {
@@ -223,7 +225,11 @@ export default {
       element.addEventListener("click", () => { onClick(); later(); });
       return element;
     };
-    const clear = (sample = null) => { strokes.length = 0; state.sample = sample; right.set(0); down.set(0); Object.assign(state, { right: 0, down: 0 }); };
+    const clear = (sample = null) => {
+      strokes.length = 0;
+      Object.assign(state, { sample, right: 0, down: 0 });
+      [right, down].forEach((each) => each.set(0));
+    };
     const shift = (label, key) => slider({ label, min: -8, max: 8, value: 0, text: (n) => `${format(n)} px`, onInput: (n) => { state[key] = n; later(); } });
     const [right, down] = [shift("Move right", "right"), shift("Move down", "down")];
     const undo = button("Undo stroke", () => strokes.pop());
