@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from convbook.data import load
+from convbook.data.digits import digits
 from convbook.explore.shell import Explorable, ExplorableError
 from convbook.profile import profile
 from convbook.tables import html_table
@@ -33,7 +33,7 @@ def convolution(image: Tensor | None = None) -> Explorable:
     Raises:
         ExplorableError: for an image of another kind.
     """
-    image = load("digits")[0].images[0] if image is None else image
+    image = digits()[0].images[0] if image is None else image
     pixels = image[0] if image.dim() == 3 and len(image) == 1 else image
     if pixels.dim() != 2 or pixels.is_floating_point() or min(pixels.shape) < 8:
         raise ExplorableError(

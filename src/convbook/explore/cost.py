@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import device, nn
 
 from convbook.explore.shell import Explorable
-from convbook.layers import AsymmetricConv2d, ChannelShuffle, GroupedConv2d
+from convbook.layers import ChannelShuffle, GroupedConv2d
 from convbook.layers.convolution import conv1x1
 from convbook.profile import profile
 from convbook.tables import html_table
@@ -40,14 +40,15 @@ def designs(inputs: int, outputs: int, k: int = 3, groups: int = 4, stride: int 
     def depthwise(channels: int) -> nn.Module:
         return GroupedConv2d(channels, channels, k, groups=channels, stride=stride)
 
-    asymmetric = AsymmetricConv2d(inputs, outputs, k)
-    asymmetric[0].stride, asymmetric[1].stride = (1, stride), (stride, 1)
     return {
         "Standard": GroupedConv2d(inputs, outputs, k, groups=1, stride=stride),
         "Grouped": GroupedConv2d(inputs, outputs, k, groups=groups, stride=stride),
         "Depthwise": depthwise(inputs),
         "Depthwise separable": nn.Sequential(depthwise(inputs), conv1x1(inputs, outputs)),
-        "Asymmetric": asymmetric,
+        "Asymmetric": nn.Sequential(
+            nn.Conv2d(inputs, outputs, (1, k), (1, stride), (0, k // 2), bias=False),
+            nn.Conv2d(outputs, outputs, (k, 1), (stride, 1), (k // 2, 0), bias=False),
+        ),
         "Bottleneck": nn.Sequential(
             conv1x1(inputs, inner),
             GroupedConv2d(inner, inner, k, groups=1, stride=stride),

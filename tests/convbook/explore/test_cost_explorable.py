@@ -6,7 +6,7 @@ from torch import nn
 
 from convbook import explore
 from convbook.explore.cost import START, designs
-from convbook.layers import DepthwiseSeparable
+from convbook.layers import AsymmetricConv2d, DepthwiseSeparable
 from convbook.models.resnet_blocks import Bottleneck
 from convbook.models.shufflenet import ShuffleUnit
 from convbook.profile import profile
@@ -23,6 +23,7 @@ def test_blocks_cost_what_the_networks_own_blocks_cost(channels, groups):
     ours = designs(channels, channels, groups=groups)
     real = {
         "Depthwise separable": DepthwiseSeparable(channels, channels),
+        "Asymmetric": AsymmetricConv2d(channels, channels),
         "Bottleneck": Bottleneck(channels, channels // 4),
         "Shuffled groups": ShuffleUnit(
             channels, channels, stride=1, groups=groups, first_groups=groups, shuffle=True
