@@ -73,11 +73,11 @@ export default {
       update();
     }
 
-    const figures = ["Before the gate (grey: 0)", "Behind the gate", "Plus shortcut, ReLU (black: 0)"].map((caption) => {
+    const figures = ["Before (grey: 0)", "Behind the gate", "Sum, ReLU (black: 0)"].map((caption) => {
       const canvas = create("canvas", { role: "img", "aria-label": caption });
       return { canvas, element: create("figure", {}, create("figcaption", {}, caption), canvas) };
     });
-    const chart = bars(classes);
+    const chart = bars(classes, 118);
     const counts = facts();
     const spoken = status();
 
