@@ -20,6 +20,8 @@ pytestmark = pytest.mark.browser
 PAGES = [*contents.sources(ROOT), "search", "genindex", "404"]
 WIDTHS = (390, 1280)
 WIDGET = "application/vnd.jupyter.widget-"  # what ipywidgets leave in outputs and pages
+# Pixels of a picture: Chromium's are wrong further down, and the ledger's would take a minute.
+TALLEST = 16_000
 # Thousands of code tokens and table rows are alike; axe takes minutes for them. It gets one token of each
 # colour, and the first rows of each table.
 THIN = """() => { const seen = new Set();
@@ -115,11 +117,13 @@ def test_page_is_quiet_whole_and_accessible(name, base, html, views, axe):
 
 
 def picture(page, html, name, width, theme):
-    """Keep a picture of the whole page, for people to look at."""
+    """Keep a picture of the page down to TALLEST, for people to look at."""
     folder = html.parent / "screenshots"
     folder.mkdir(exist_ok=True)
     path = folder / f"{name.replace('/', '-')}-{width}-{theme}.jpg"
-    page.screenshot(path=path, type="jpeg", quality=80, full_page=True)
+    height = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
+    clip = {"x": 0, "y": 0, "width": width, "height": height}
+    page.screenshot(path=path, type="jpeg", quality=80, full_page=True, clip=clip)
 
 
 def turn(page, theme):
