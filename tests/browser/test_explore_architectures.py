@@ -102,9 +102,9 @@ def served(tmp_path):
     shown = explore.architectures("lenet5", "lenet1", "lenet4")
     page = shown.html("../parts/")
     head = "<!doctype html><html lang=en><head><meta charset=utf-8><title>Test</title></head>"
-    for name, content in {"play/page.html": f"{head}<main>{page}</main></html>"} | {
-        f"parts/{key}.json": json.dumps(shown.parts[key]) for key in ("lenet5", "lenet1")
-    }.items():
+    files = {"play/page.html": f"{head}<main>{page}</main></html>"}
+    files |= {f"parts/{key}.json": json.dumps(shown.parts[key]) for key in ("lenet5", "lenet1")}
+    for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content, "utf-8")
     asked = []

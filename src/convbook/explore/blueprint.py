@@ -48,6 +48,7 @@ class Blueprint:
     def pack(self) -> dict[str, Any]:
         """The network as JSON can carry it; ``architectures.js`` reads it."""
         argument = width_argument(self.name)
+        network: Any = self.base.network
         values = [dict(variant.overrides).get(argument) for variant in self.widths.values()]
         found = [self._stage(stage) for stage in stages(self.tree)]
         return {
@@ -56,7 +57,7 @@ class Blueprint:
             "argument": argument if len(self.widths) > 1 else "",
             "factors": list(self.widths),
             "values": ["as published" if value is None else _words(value) for value in values],
-            "exits": len(self.base.network.classifiers) if hasattr(self.base.network, "exits") else 1,
+            "exits": len(network.classifiers) if hasattr(network, "exits") else 1,
             "kinds": self.kinds.entries(),
             "grids": self.grids.entries(),
             "modules": self.modules.entries(),
