@@ -180,7 +180,10 @@ export default {
         const name = disc === chosen ? "cb-label cb-strong" : "cb-label";
         return draw("text", { x: place[0], y: place[1] + 12, textLength: width, class: name }, disc.point.name);
       });
-      return draw("g", { "aria-hidden": "true" }, ...texts.filter(Boolean));
+      const [x, y] = taken[shown.length]; // the chosen one's, placed first
+      const near = Math.max(x, Math.min(chosen.x, x + chosen.point.name.length * LETTER));
+      const hair = draw("line", { x1: chosen.x, y1: chosen.y, x2: near, y2: y < chosen.y ? y + 14 : y + 2, class: "cb-tick" });
+      return draw("g", { "aria-hidden": "true" }, hair, ...texts.filter(Boolean));
     }
 
     const words = (p) => `${p.name}, ${p.year}: ${p.error} %, ${compact(p.params)} parameters, ${compact(p.macs)} MACs`;
