@@ -112,7 +112,7 @@ class _Wiring(ShapesOnly):
     def _note(self, name: str, args: Any, sources: list[Tensor]) -> None:
         maps = [a for a in sources if a.ndim >= 4 and a.shape[-1] * a.shape[-2] > 1]
         if name == "convolution" and maps:
-            self.found.update({"scales"} if args[6] else _kinds(*args[:2], args[8]))
+            self.found.update({"scales"} if args[6] else _kinds(args[0], args[1], args[8]))
         elif name == "native_batch_norm":
             self.found.add("norm")
         elif name.startswith("upsample"):

@@ -104,7 +104,7 @@ def _watched(block: ResidualBlock) -> Iterator[dict[str, Tensor]]:
         seen["shortcut"] = args[0].clone() if block.downsample is None else block.downsample(args[0])
 
     def scale(module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
-        seen["branch"], seen["gates"] = args[0].clone(), module.gate(args[0])
+        seen["branch"], seen["gates"] = args[0].clone(), module.get_submodule("gate")(args[0])
 
     assert block.attention is not None
     hooks = [block.register_forward_pre_hook(before), block.attention.register_forward_hook(scale)]

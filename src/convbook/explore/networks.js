@@ -51,7 +51,7 @@ function room(disc, width, taken, frame, force) {
     [disc.x + 6, disc.y - gap - 12], [disc.x + gap, disc.y - 8], [disc.x + gap, disc.y + 2],
     [disc.x - width / 2, disc.y - gap - 16],
   ];
-  const far = [20, 40, 60, 80].flatMap((up) => near.flatMap(([x, y]) => [[x, y + up], [x, y - up]]));
+  const far = [20, 40, 60, 80].flatMap((up) => near.flatMap(([x, y]) => [[x, y - up], [x, y + up]]));
   const boxes = [...near, ...(force ? far : [])].map(([left, top]) => [left, top, left + width, top + 16]);
   const inside = boxes.filter((box) => box[0] >= frame[0] && box[1] >= frame[1] && box[2] <= frame[2] && box[3] <= frame[3]);
   return inside.find((box) => !taken.some((other) => meets(box, other))) ?? (force ? inside[0] ?? boxes[0] : null);
@@ -180,7 +180,10 @@ export default {
         const name = disc === chosen ? "cb-label cb-strong" : "cb-label";
         return draw("text", { x: place[0], y: place[1] + 12, textLength: width, class: name }, disc.point.name);
       });
-      return draw("g", { "aria-hidden": "true" }, ...texts.filter(Boolean));
+      const [x, y] = taken[shown.length]; // the chosen one's, placed first
+      const near = Math.max(x, Math.min(chosen.x, x + chosen.point.name.length * LETTER));
+      const hair = draw("line", { x1: chosen.x, y1: chosen.y, x2: near, y2: y < chosen.y ? y + 14 : y + 2, class: "cb-tick" });
+      return draw("g", { "aria-hidden": "true" }, hair, ...texts.filter(Boolean));
     }
 
     const words = (p) => `${p.name}, ${p.year}: ${p.error} %, ${compact(p.params)} parameters, ${compact(p.macs)} MACs`;

@@ -97,8 +97,8 @@ def timeline(names: Collection[str] | None = None) -> list[dict[str, Any]]:
                 papers.append(spec.paper)
     years: dict[int, dict[str, Any]] = {}
     for spec in sorted(specs, key=lambda spec: (spec.year, spec.paper)):
-        year = years.setdefault(spec.year, {"year": spec.year, "papers": [], "ideas": []})
-        year["papers"] = list(dict.fromkeys([*year["papers"], spec.paper]))
+        entry = years.setdefault(spec.year, {"year": spec.year, "papers": [], "ideas": []})
+        entry["papers"] = list(dict.fromkeys([*entry["papers"], spec.paper]))
     for key, idea in IDEAS.items():
         if key in first:
             at, papers = first[key]

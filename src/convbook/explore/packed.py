@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_TYPES = {8: np.dtype("<u1"), 16: np.dtype("<u2")}
+_TYPES: dict[int, np.dtype[Any]] = {8: np.dtype("<u1"), 16: np.dtype("<u2")}
 
 
 def pack(values: Tensor, bits: int = 8) -> dict[str, Any]:

@@ -269,6 +269,7 @@ def _map_shapes(model: nn.Module, image: Tensor) -> dict[str, tuple[int, ...]]:
     if image.dim() != 3 or not image.is_floating_point():
         raise ValueError(f"image must be floats (C, H, W), not {image.dtype} {tuple(image.shape)}")
     rows = profile(model, tuple(image.shape)).rows
+    shapes: dict[str, tuple[int, ...]]
     shapes = {row.name: row.output_shape for row in rows if len(row.output_shape) == 3}
     shapes = {name: shape for name, shape in shapes.items() if max(shape[1:]) > 1}
     if not shapes:
