@@ -7,10 +7,13 @@ import re
 import threading
 
 import pytest
+import torch
 from playwright.sync_api import expect
 
 from convbook import explore
+from convbook.models import create_model, list_models
 from convbook.profile import profile
+from convbook.shapes import ShapesOnly
 
 pytestmark = pytest.mark.browser
 FIRST, SECOND = "First network (type to search)", "Second network (type to search)"
@@ -138,4 +141,17 @@ def test_parts_are_fetched_when_chosen_and_a_failure_leaves_the_rest_working(bro
     field.press("Enter")
     expect(table(page, "lenet5")).to_have_count(2)
     assert "a=lenet5&b=lenet5" in page.url
+    page.close()
+
+
+def test_the_books_page_gives_every_networks_own_parameters(base, browser):
+    page = browser.new_page()
+    page.goto(f"{base}play/architectures.html")
+    for name in list_models():
+        with torch.device("meta"), ShapesOnly():
+            params = sum(p.numel() for p in create_model(name).parameters())
+        page.get_by_label(FIRST).fill(name)
+        page.keyboard.press("Enter")
+        total = table(page, name).locator("tfoot td").first  # waits until the network's part is loaded
+        assert total.text_content() == f"{params:,}", name
     page.close()

@@ -2,42 +2,6 @@
 
 const MEASURES = { params: "parameters", macs: "MACs", activations: "activation memory" };
 const KEYS = Object.keys(MEASURES);
-const STYLE = `
-.cb-arch section { border-top: 1px solid var(--line); margin-top: .8rem; padding-top: .6rem; }
-.cb-arch svg { max-width: 100%; }
-.cb-arch svg .cb-stage { cursor: pointer; }
-.cb-arch svg .cb-small { font-size: 10px; }
-.cb-arch .cb-find { display: block; max-width: 100%; }
-.cb-arch .cb-find input { display: block; width: 20rem; max-width: 100%; }
-.cb-arch :is(.cb-find input, .cb-pairs button) {
-  font: inherit; min-height: 2rem; padding: .15rem .6rem; border: 1px solid var(--control); border-radius: .35rem;
-  background: var(--bg); color: var(--fg);
-}
-.cb-arch :is(button, input):focus-visible, .cb-arch .cb-scroll:focus-visible { outline: 3px solid var(--warm); outline-offset: 2px; }
-.cb-arch .cb-pairs { display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; margin: 0 0 .8rem; }
-.cb-arch .cb-pairs button, .cb-arch th button { cursor: pointer; }
-.cb-arch .cb-scroll { overflow-x: auto; margin: .4rem 0 .8rem; }
-.cb-arch table { border-collapse: collapse; width: 100%; font-size: .85rem; line-height: 1.35; display: table; }
-.cb-arch caption { caption-side: top; text-align: start; color: var(--muted); padding: 0 0 .2rem; }
-.cb-arch :is(th, td) { padding: .2rem .4rem; border: 0; border-bottom: 1px solid var(--line); text-align: start; background: none; }
-.cb-arch td, .cb-arch thead th:not(:first-child) { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.cb-arch th { font-weight: 500; }
-.cb-arch .cb-layers tbody th { overflow-wrap: anywhere; min-width: 9rem; }
-.cb-arch thead th { font-weight: 600; min-width: 0; }
-.cb-arch tfoot :is(th, td) { font-weight: 700; border-top: 2px solid var(--fg); }
-.cb-arch th small { color: var(--muted); font-weight: 400; display: block; }
-.cb-arch th button {
-  font: inherit; color: inherit; background: none; border: 0; padding: .25rem 0; min-height: 1.75rem; text-align: start; border-radius: .2rem;
-}
-.cb-arch .cb-problem { color: var(--warm); font-weight: 600; }
-.cb-arch .cb-note { color: var(--muted); font-size: .9rem; }
-.cb-arch .cb-about { display: flex; flex-wrap: wrap; gap: .5rem 1.4rem; }
-@media (max-width: 560px) {
-  .cb-arch table { font-size: .78rem; }
-  .cb-arch :is(th, td) { padding: .2rem; }
-  .cb-arch .cb-layers :is(.cb-params, .cb-macs, .cb-activations):not(.cb-chosen) { display: none; }
-}
-`;
 
 const at = (value, index) => (Array.isArray(value) ? value[index] : value);
 const bytes = (scalars) => `${compact(4 * scalars)}B`;
@@ -308,7 +272,7 @@ export default {
     });
     el.classList.add("cb-arch");
     el.append(
-      create("style", {}, STYLE), list,
+      list,
       ...(pairs.length ? [create("div", { class: "cb-pairs", role: "group", "aria-label": "Pairs to compare" }, ...pairs)] : []),
       create("div", { class: "cb-controls" }, choice({ label: "Show the share of", options: Object.entries(MEASURES), value: state.measure, onChange: (v) => { state.measure = v; update(); } }).element),
       spoken.element, ...slots.map((slot) => slot.element), legend, compared, ...slots.map((slot) => slot.table),

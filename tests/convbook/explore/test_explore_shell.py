@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,3 +162,9 @@ def test_large_parts_lie_in_a_notebooks_output_and_beside_a_page_of_the_book():
 def test_an_explorable_shows_itself_as_the_last_value_of_a_cell():
     explorable = Explorable("flipbook", {"x": 1}, alt=ALT)
     assert explorable._repr_mimebundle_() == {"text/html": explorable.html(), "text/plain": ALT}
+
+
+def test_all_scripts_and_styles_together_are_small():
+    folder = Path(explore.__file__).parent
+    files = [path for path in folder.iterdir() if path.suffix in (".js", ".css")]
+    assert len(files) > 8 and sum(path.stat().st_size for path in files) < 300_000
