@@ -7,15 +7,19 @@ arguments.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 
 from convbook import explore
 from convbook.explore.shell import to_json
 from courseware import cache as kept
+from courseware.execute import cores
 from courseware.notebooks import write_atomic
 
 FOLDER = ".explorables"  # among the staged sources
@@ -35,18 +39,20 @@ def prepare(names: Iterable[str], root: Path, say: Callable[[str], None] = print
     """
     folder = root / ".cache" / "explorables"
     environment = kept.environment(kept.package_folder(root), root)[:16]
-    made = {}
-    for name in names:
-        path = folder / f"{name}-{environment}.json"
-        if not path.exists():
-            say(f"counting what the explorable {name} shows")
-            explorable = build(name)
-            folder.mkdir(parents=True, exist_ok=True)
-            for old in folder.glob(f"{name}-*.json"):
-                old.unlink(missing_ok=True)
-            write_atomic(path, to_json(dataclasses.asdict(explorable)).encode())
-        made[name] = path.read_bytes()
-    return made
+    paths = {name: folder / f"{name}-{environment}.json" for name in names}
+    missing = [name for name, path in paths.items() if not path.exists()]
+    if missing:
+        say(f"counting what is shown by {', '.join(missing)}")
+        with ProcessPoolExecutor(min(cores(), len(missing)), get_context("spawn")) as pool:
+            for name, content in zip(missing, pool.map(_as_json, missing), strict=True):
+                for old in folder.glob(f"{name}-*.json"):
+                    old.unlink(missing_ok=True)
+                write_atomic(paths[name], content)
+    return {name: path.read_bytes() for name, path in paths.items()}
+
+
+def _as_json(name: str) -> bytes:
+    return to_json(dataclasses.asdict(build(name))).encode()
 
 
 def load(name: str, stage: Path) -> explore.Explorable:
@@ -62,9 +68,16 @@ def build(name: str) -> explore.Explorable:
     Raises:
         ExplorableError: if there is none of that name.
     """
-    if name not in explore.__all__ or name not in explore.list_explorables():
-        known = ", ".join(each for each in explore.list_explorables() if each in explore.__all__)
-        raise explore.ExplorableError(f"no explorable is called {name!r}: choose from {known}")
+    known = [each for each in explore.list_explorables() if _needs_nothing(getattr(explore, each))]
+    if name not in known:
+        raise explore.ExplorableError(
+            f"no explorable that needs no notebook is called {name!r}: choose from {', '.join(known)}"
+        )
     made = getattr(explore, name)()
     assert isinstance(made, explore.Explorable)
     return made
+
+
+def _needs_nothing(builder: Callable[..., object]) -> bool:
+    needed = [p for p in inspect.signature(builder).parameters.values() if p.default is p.empty]
+    return all(p.kind is p.VAR_POSITIONAL for p in needed)

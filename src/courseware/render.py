@@ -22,6 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from convbook.explore import ExplorableError
 from courseware import cache, computed, explorables
 from courseware.contents import STAGED, RenderError, Say, prepare, sources
 from courseware.execute import TIMEOUT, Outcome, Reporter
@@ -147,7 +148,11 @@ def _inputs(root: Path, pages: dict[str, str], say: Say) -> dict[str, bytes]:
         if name not in pages:
             inputs[f"{name}{path.suffix}"] = path.read_bytes()
     asked = explorables.asked_for(text.decode() for text in inputs.values())
-    for name, content in explorables.prepare(asked, root, say).items():
+    try:
+        counted = explorables.prepare(asked, root, say)
+    except ExplorableError as error:
+        raise RenderError(f"the book was not built: {error}") from None
+    for name, content in counted.items():
         inputs[f"{explorables.FOLDER}/{name}.json"] = content
     asked = computed.asked_for(text.decode() for name, text in inputs.items() if name.endswith(".md"))
     for name, content in computed.prepare(asked, root, say).items():

@@ -66,7 +66,7 @@ def write_course(root):
     toc = {"format": "jb-book", "root": "index", "chapters": [{"file": name} for name in files]}
     (root / "_toc.yml").write_text(yaml.safe_dump(toc))
     write_chapter(root / "chapters" / "one.ipynb", "One")
-    write_chapter(root / "chapters" / "two.ipynb", "Two with $x^2$", code="print('two')")
+    write_chapter(root / "chapters" / "two.ipynb", "Two\n\nWith $x^2$.", code="print('two')")
     solved = "def double(x):\n    # BEGIN SOLUTION\n    return x + x  # the secret\n    # END SOLUTION"
     write_notebook(
         root / "labs" / "try.ipynb",

@@ -15,8 +15,8 @@ from convbook.models import create_model, describe
 from convbook.profile import Profile, profile
 from convbook.shapes import ShapesOnly
 
-SCALES = (0.5, 0.75, 1.0, 1.5, 2.0)  # of the published resolution
-FACTORS = (0.5, 0.75, 1.0, 1.5)  # of the published width
+SCALES = (0.5, 1.0, 1.5, 2.0)  # of the published resolution
+FACTORS = (0.5, 1.0, 1.5)  # of the published width
 KNOBS = ("width_mult", "widths", "width", "growth_rate", "growth_rates", "channels", "filters", "hidden")
 
 Shape = tuple[int, ...]
@@ -58,6 +58,10 @@ class Variant:
                 handle.remove()
         return found
 
+    def paths(self) -> set[str]:
+        """The names of all modules."""
+        return {path for path, _ in self.network.named_modules()}
+
     def own_params(self, path: str) -> int:
         """Scalars of one module without those of modules inside it."""
         return sum(p.numel() for p in self.network.get_submodule(path).parameters(recurse=False))
@@ -91,10 +95,11 @@ def find_widths(name: str) -> dict[float, Variant]:
         for factor in FACTORS:
             variant = Variant(name, ((argument, scaled(published, factor)),)) if factor != 1 else found[1.0]
             try:
-                variant.own_params("")  # builds it
+                alike = variant.paths() == found[1.0].paths()
             except ValueError:  # such a width does not divide by the groups
                 continue
-            found[factor] = variant
+            if alike:  # a shortcut may have lost its projection
+                found[factor] = variant
     return {factor: found[factor] for factor in sorted(found)}
 
 
