@@ -15,12 +15,14 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convbook import explore
-from convbook.explore.shell import to_json
 from courseware import cache as kept
 from courseware.execute import cores
 from courseware.notebooks import write_atomic
+
+if TYPE_CHECKING:  # an import costs seconds, and nothing may be left to count
+    from convbook import explore
 
 FOLDER = ".explorables"  # among the staged sources
 _ASKED = re.compile(r"^[`:]{3,}\{explorable\}\s+(\S+)\s*$", re.MULTILINE)
@@ -52,11 +54,15 @@ def prepare(names: Iterable[str], root: Path, say: Callable[[str], None] = print
 
 
 def _as_json(name: str) -> bytes:
+    from convbook.explore.shell import to_json
+
     return to_json(dataclasses.asdict(build(name))).encode()
 
 
 def load(name: str, stage: Path) -> explore.Explorable:
     """The explorable as ``prepare`` staged it, or built here and now."""
+    from convbook import explore
+
     staged = stage / FOLDER / f"{name}.json"
     return explore.Explorable(**json.loads(staged.read_bytes())) if staged.is_file() else build(name)
 
@@ -68,6 +74,8 @@ def build(name: str) -> explore.Explorable:
     Raises:
         ExplorableError: if there is none of that name.
     """
+    from convbook import explore
+
     known = [each for each in explore.list_explorables() if _needs_nothing(getattr(explore, each))]
     if name not in known:
         raise explore.ExplorableError(

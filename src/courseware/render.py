@@ -22,7 +22,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from convbook.explore import ExplorableError
 from courseware import cache, computed, explorables
 from courseware.contents import STAGED, RenderError, Say, prepare, sources
 from courseware.execute import TIMEOUT, Outcome, Reporter
@@ -150,7 +149,7 @@ def _inputs(root: Path, pages: dict[str, str], say: Say) -> dict[str, bytes]:
     asked = explorables.asked_for(text.decode() for text in inputs.values())
     try:
         counted = explorables.prepare(asked, root, say)
-    except ExplorableError as error:
+    except ValueError as error:  # no explorable of that name
         raise RenderError(f"the book was not built: {error}") from None
     for name, content in counted.items():
         inputs[f"{explorables.FOLDER}/{name}.json"] = content
