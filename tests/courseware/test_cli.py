@@ -38,7 +38,7 @@ def pretend(monkeypatch):
     """Replace execution by given outcomes."""
 
     def set_outcomes(**statuses):
-        def run(waiting, jobs, package, reporter):
+        def run(waiting, jobs, package, reporter, libraries):
             for job in waiting:
                 reporter.started(job.path)
                 if statuses[job.path.stem] is KeyboardInterrupt:
