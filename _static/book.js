@@ -25,6 +25,7 @@
 
   function markAll() {
     const running = waiting.length > 0;
+    delete document.documentElement.dataset.scrollers;
     waiting = [...document.querySelectorAll(SCROLLERS)];
     if (!running) idle(markSome);
   }
@@ -36,6 +37,10 @@
       width = page.contentRect.width;
     }).observe(document.body);
     document.addEventListener("toggle", markAll, true);
+  });
+  // Parts of a long page are laid out late, and what has the focus may be pushed out of sight by them.
+  document.addEventListener("focusin", (event) => {
+    requestAnimationFrame(() => event.target.scrollIntoView({ block: "nearest", inline: "nearest" }));
   });
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll(".bd-article details").forEach((folded) => (folded.open = true));

@@ -65,7 +65,7 @@
     const article = document.querySelector(".bd-article");
     if (!links.length || !article) return;
     note = document.createElement("div");
-    Object.assign(note, { id: "cb-note", className: "cb-note", role: "tooltip", hidden: true });
+    Object.assign(note, { id: "cb-aside", className: "cb-aside", role: "tooltip", hidden: true });
     article.append(note);
     links.forEach(attend);
     note.addEventListener("pointerenter", () => clearTimeout(timer));

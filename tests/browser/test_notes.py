@@ -27,7 +27,7 @@ def article(visit):
             f"<script>{script}</script>",
             **options,
         )
-        return page, page.locator("#cb-note")
+        return page, page.locator("#cb-aside")
 
     return open_article
 
@@ -48,7 +48,7 @@ def test_focus_shows_it_and_escape_dismisses_it_without_moving_the_focus(article
     page, note = article()
     page.keyboard.press("Tab")
     assert note.inner_text() == CITED
-    assert page.locator("#cited").get_attribute("aria-describedby") == "cb-note"
+    assert page.locator("#cited").get_attribute("aria-describedby") == "cb-aside"
     page.keyboard.press("Escape")
     assert note.is_hidden()
     assert page.evaluate("document.activeElement.id") == "cited"

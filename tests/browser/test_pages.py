@@ -134,7 +134,7 @@ def turn(page, theme):
 
 # Pictures that did not load, have no words, or leave their room open.
 IMAGES = """[...document.images].filter(image => !image.naturalWidth || !image.alt.trim()
-    || (image.closest('.bd-article') && !(image.hasAttribute('width') && image.hasAttribute('height'))))
+    || (image.closest('.bd-article') && !image.closest('.cb-live') && !(image.hasAttribute('width') && image.hasAttribute('height'))))
     .map(image => image.outerHTML)"""
 
 
@@ -147,6 +147,7 @@ def violations(found):
     ]
 
 
+FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 # Whether the focused element shows that it has the focus, and is not covered by something else.
 FOCUS = """() => { const element = document.activeElement, style = getComputedStyle(element);
 if (element === document.body) return null;
@@ -168,6 +169,7 @@ def test_focus_is_visible_and_never_under_the_header(base, views, width, key):
         troubles, steps = [], 0
         for _ in range(80):
             page.keyboard.press(key)
+            page.evaluate(FRAMES)
             found = page.evaluate(FOCUS)
             if found is None:
                 break

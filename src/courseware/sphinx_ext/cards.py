@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from html import unescape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ FOLDER = "_static/cards"
 _LONGEST = 200  # characters of a description; search engines and cards cut later ones
 _SHORTEST = 40  # what is shorter is no description yet
 _CITED = "bibtex-citation"
+_OWN = re.compile(r'<meta content="([^"]*)" (?:lang="[^"]*" )?name="description"[^>]*>\n?')
 
 
 def lead(doctree: nodes.document) -> str:
@@ -90,7 +91,8 @@ def announce(
     if doctree is None or app.builder.format != "html" or not app.config.html_baseurl:
         return
     meta: dict[str, Any] = dict(context.get("meta") or {})
-    description = str(meta.get("description") or lead(doctree))
+    own = _OWN.search(context.get("metatags", ""))
+    description = unescape(own[1]) if own else lead(doctree)
     title = unescape(re.sub(r"<[^>]+>", "", context["title"]))
     part = contents.parts(Path(app.srcdir)).get(pagename, "")
     files = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
@@ -111,9 +113,8 @@ def announce(
         "og:description": description,
     }
     context["meta"] = meta
-    given = f'<meta name="description" content="{description.replace(chr(34), "&quot;")}" />\n'
-    if 'name="description"' not in context.get("metatags", ""):
-        context["metatags"] = context.get("metatags", "") + given
+    given = f'<meta name="description" content="{escape(description)}" />\n'
+    context["metatags"] = _OWN.sub("", context.get("metatags", "")) + given
 
 
 def configure(app: Sphinx, config: Config) -> None:

@@ -79,7 +79,7 @@ def put(
     """Put the head beneath the title, and each neighbour's part above its name."""
     parts = contents.parts(Path(app.srcdir))
     neighbours = getattr(app.builder, "relations", {}).get(pagename, (None, None, None))[1:]
-    for side, name in zip(("prev", "next"), reversed(neighbours), strict=True):
+    for side, name in zip(("prev", "next"), neighbours, strict=True):
         if context.get(side) and name in parts:
             above = f'<span class="cb-part">{escape(parts[name])}</span> '
             context[side] = {**context[side], "title": above + context[side]["title"]}
