@@ -134,7 +134,8 @@ def turn(page, theme):
 
 # Pictures that did not load, have no words, or leave their room open.
 IMAGES = """[...document.images].filter(image => !image.naturalWidth || !image.alt.trim()
-    || (image.closest('.bd-article') && !image.closest('.cb-live') && !(image.hasAttribute('width') && image.hasAttribute('height'))))
+    || (image.closest('.bd-article') && !image.closest('.cb-live')
+        && !(image.hasAttribute('width') && image.hasAttribute('height'))))
     .map(image => image.outerHTML)"""
 
 
