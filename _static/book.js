@@ -40,7 +40,8 @@
   });
   // Parts of a long page are laid out late, and what has the focus may be pushed out of sight by them.
   document.addEventListener("focusin", (event) => {
-    requestAnimationFrame(() => event.target.scrollIntoView({ block: "nearest", inline: "nearest" }));
+    const show = () => event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
+    requestAnimationFrame(() => (show(), requestAnimationFrame(show))); // what came into sight may have grown
   });
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll(".bd-article details").forEach((folded) => (folded.open = true));
