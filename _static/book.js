@@ -38,10 +38,9 @@
     }).observe(document.body);
     document.addEventListener("toggle", markAll, true);
   });
-  // Parts of a long page are laid out late, and what has the focus may be pushed out of sight by them.
-  document.addEventListener("focusin", (event) => {
-    const show = () => event.target.scrollIntoView({ block: "nearest", inline: "nearest" });
-    requestAnimationFrame(() => (show(), requestAnimationFrame(show))); // what came into sight may have grown
+  // Parts of a long page are laid out as they come into sight, which would push away what the Tab key reached.
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Tab") document.documentElement.classList.add("cb-whole");
   });
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll(".bd-article details").forEach((folded) => (folded.open = true));
