@@ -15,7 +15,28 @@ from typing import Any, NoReturn
 LAUNCHER = "ipykernel_launcher"
 
 
-class Hatched:
+class Polled:
+    """A process that is asked again and again whether it has ended."""
+
+    def poll(self) -> int | None:
+        """Return how it ended, or None."""
+        raise NotImplementedError
+
+    def wait(self, timeout: float = float("inf")) -> int:
+        """Wait until it has ended and return how.
+
+        Raises:
+            subprocess.TimeoutExpired: if it has not after `timeout` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(type(self).__name__, timeout)
+            time.sleep(0.01)
+        return status
+
+
+class Hatched(Polled):
     """A process that waits to hear which kernel it shall be; what is used of `subprocess.Popen` besides.
 
     It must be made before its parent has threads: those would not survive the fork, but their locks would.
@@ -54,19 +75,6 @@ class Hatched:
             if pid:
                 self.returncode = os.waitstatus_to_exitcode(status)
         return self.returncode
-
-    def wait(self, timeout: float = float("inf")) -> int:
-        """Wait until it has ended and return how.
-
-        Raises:
-            subprocess.TimeoutExpired: if it has not after `timeout` seconds.
-        """
-        deadline = time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired("kernel", timeout)
-            time.sleep(0.01)
-        return status
 
     def send_signal(self, number: int) -> None:
         """Send it a signal unless it has ended."""

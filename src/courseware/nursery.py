@@ -16,10 +16,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Sequence
 from typing import NoReturn
+
+from courseware.hatched import Hatched, Polled
 
 AVAILABLE = sys.platform == "linux"
 WORKER = ("papermill.execute", "nbclient", "ipykernel.kernelapp", "courseware.worker", "courseware.engine")
@@ -85,7 +86,7 @@ class Nursery:
         self._process.wait()
 
 
-class Forked:
+class Forked(Polled):
     """A worker, with what is used of `subprocess.Popen`."""
 
     def __init__(self, pid: int, nursery: Nursery) -> None:
@@ -95,19 +96,6 @@ class Forked:
     def poll(self) -> int | None:
         """Return how it ended, or None."""
         return self._nursery.status(self.pid)
-
-    def wait(self, timeout: float = float("inf")) -> int:
-        """Wait until it has ended and return how.
-
-        Raises:
-            subprocess.TimeoutExpired: if it has not after `timeout` seconds.
-        """
-        deadline = time.monotonic() + timeout
-        while (status := self.poll()) is None:
-            if time.monotonic() > deadline:
-                raise subprocess.TimeoutExpired("worker", timeout)
-            time.sleep(0.01)
-        return status
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -158,7 +146,6 @@ def _tell(parent: socket.socket, **reply: int) -> None:
 def _begin(parent: socket.socket, pipe: tuple[int, int], descriptors: Sequence[int]) -> NoReturn:
     """Be a worker: in a session of its own, with its own standard files and no others of the nursery."""
     from courseware import worker
-    from courseware.hatched import Hatched
 
     try:
         signal.set_wakeup_fd(-1)
