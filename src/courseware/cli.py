@@ -231,27 +231,39 @@ def bench() -> None:
     """Measure the course's code beside what one would otherwise use."""
 
 
+def suite_options(repeats: int, turns: str, quick: str) -> Callable[[Function], Function]:
+    """What every suite takes; `turns` and `quick` say what is repeated and what a quick run is."""
+    options = (
+        click.option(
+            "--only", multiple=True, metavar="NAME", help="Only this case; may be given several times."
+        ),
+        click.option("--repeats", type=click.IntRange(min=1), default=repeats, show_default=True, help=turns),
+        click.option(
+            "--budget",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            help="Stop once they are used up.",
+        ),
+        click.option(
+            "--output",
+            type=click.Path(dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Default: where the book looks.",
+        ),
+        click.option("--quick", is_flag=True, help=f"{quick}; kept only with --output."),
+    )
+
+    def decorate(command: Function) -> Function:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 @bench.command("training")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--only", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each side."
-)
-@click.option(
-    "--budget",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop once they are used up.",
-)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Default: where the book looks.",
-)
-@click.option(
-    "--quick", is_flag=True, help="Tiny sizes, to see that everything runs; kept only with --output."
-)
+@suite_options(5, "Turns of each side.", "Tiny sizes, to see that everything runs")
 @plainly
 def bench_training(
     device: str, only: tuple[str, ...], repeats: int, budget: float | None, output: Path | None, quick: bool
@@ -265,25 +277,7 @@ def bench_training(
 
 
 @bench.command("grading")
-@click.option("--only", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each side."
-)
-@click.option(
-    "--budget",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop once they are used up.",
-)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Default: where the book looks.",
-)
-@click.option(
-    "--quick", is_flag=True, help="A tiny class, to see that everything runs; kept only with --output."
-)
+@suite_options(3, "Turns of each side.", "A tiny class, to see that everything runs")
 @plainly
 def bench_grading(
     only: tuple[str, ...], repeats: int, budget: float | None, output: Path | None, quick: bool
@@ -301,25 +295,7 @@ def bench_grading(
 
 
 @bench.command("pages")
-@click.option("--only", multiple=True, metavar="NAME", help="Only lighthouse, or only render.")
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Looks at each page."
-)
-@click.option(
-    "--budget",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Stop once they are used up.",
-)
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Default: where the book looks.",
-)
-@click.option(
-    "--quick", is_flag=True, help="Two pages, to see that everything runs; kept only with --output."
-)
+@suite_options(1, "Looks at each page.", "Two pages, to see that everything runs")
 @plainly
 def bench_pages(
     only: tuple[str, ...], repeats: int, budget: float | None, output: Path | None, quick: bool

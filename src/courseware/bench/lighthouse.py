@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from courseware.notebooks import CourseError, write_atomic
+from courseware.pdf import PrintError, find_chromium
 
 VERSION = "12.8.2"  # the newest that Node.js 18 runs
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 SLOWDOWN = 4
 TIMEOUT = 300  # seconds for a page
 _NODE = "Node.js with npm is not installed: get it from nodejs.org or the system's packages"
-_BROWSER = "Chromium not found: run `apt-get install chromium`, or set CHROMIUM to its path"
 
 
 class Unavailable(Exception):
@@ -89,10 +89,10 @@ def look(program: Path, address: str, kept: Path) -> View:
         CourseError: Lighthouse failed.
     """
     if not kept.exists():
-        named = os.environ.get("CHROMIUM", "chromium")
-        browser = shutil.which(named) or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        if not browser:
-            raise Unavailable(_BROWSER)
+        try:
+            browser = find_chromium()
+        except PrintError as error:
+            raise Unavailable(str(error)) from None
         made = kept.with_suffix(".partial")
         kept.parent.mkdir(parents=True, exist_ok=True)
         command = [str(program), address, "--quiet", "--output=json", f"--output-path={made}"]
