@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,16 @@ def alive() -> Callable[[int], bool]:
         return True
 
     return check
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait until something holds: on a busy machine that takes its time."""
+
+    def wait(condition: Callable[[], object], seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"it did not come to pass within {seconds:g} s"
+            time.sleep(0.02)
+
+    return wait

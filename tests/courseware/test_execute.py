@@ -33,14 +33,6 @@ class Diary(Reporter):
         self.events.append(("finished", outcome.path.stem))
 
 
-def ends(alive, pid, seconds=15):
-    """Wait for a killed process: on a busy machine it takes a moment to die."""
-    deadline = time.monotonic() + seconds
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return not alive(pid)
-
-
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory, make_course, make_notebook):
     """One run of many notebooks, two at a time, most of them ill."""
@@ -156,7 +148,7 @@ def test_a_second_run_executes_only_what_failed(ward, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_hanging_notebook_is_stopped_with_its_kernel_and_leaves_what_it_had_written(course, alive):
+def test_a_hanging_notebook_is_stopped_with_its_kernel_and_leaves_what_it_had_written(course, alive, until):
     pid_file = course.root / "pid"
     path = course.add(
         "hangs",
@@ -172,14 +164,14 @@ def test_a_hanging_notebook_is_stopped_with_its_kernel_and_leaves_what_it_had_wr
     assert (outcome.status, outcome.cell) == ("timeout", 3)
     assert f"stopped after {timeout} s" in outcome.error
     assert "so far" in outcome.output.read_text()
-    assert ends(alive, int(pid_file.read_text()))
+    until(lambda: not alive(int(pid_file.read_text())))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_interrupted_runs_keep_what_had_finished_and_leave_no_kernel(course, alive, number, status):
+def test_interrupted_runs_keep_what_had_finished_and_leave_no_kernel(course, alive, until, number, status):
     pid_file, executed = course.root / "pid", course.root / ".cache" / "executed"
     course.add("a-good", "print('done')")
     course.add(
@@ -212,7 +204,7 @@ def test_interrupted_runs_keep_what_had_finished_and_leave_no_kernel(course, ali
     assert "Traceback" not in err
     if number == signal.SIGINT:
         assert err.strip() == "interrupted; what had finished is kept"
-    assert ends(alive, int(pid_file.read_text()))
+    until(lambda: not alive(int(pid_file.read_text())))
     kept = list(executed.glob("*.ipynb"))
     assert len(kept) == 1 and health(read(kept[0])) is None
 

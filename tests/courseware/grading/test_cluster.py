@@ -61,12 +61,9 @@ def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def is_alive(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def test_each_submission_has_one_result_though_a_worker_is_killed_in_the_middle(address, hand_in, notes):
+def test_each_submission_has_one_result_though_a_worker_is_killed_in_the_middle(
+    address, hand_in, notes, alive, until
+):
     texts = {f"student{number}": "slow " * (1 + number % 5) for number in range(12)}
     submissions = hand_in(**texts, hostile="kill", once="kill-once")
     found = []
@@ -76,7 +73,7 @@ def test_each_submission_has_one_result_though_a_worker_is_killed_in_the_middle(
             found.append(result)
         if len(found) >= 4 and not killed:
             killed = True
-            worker = next(parent(worker) for _, worker in graders(notes) if is_alive(worker))
+            worker = next(parent(worker) for _, worker in graders(notes) if alive(worker))
             os.kill(worker, signal.SIGKILL)
     assert killed
     assert sorted(result.student for result in found) == sorted([*texts, "hostile", "once"])
@@ -84,16 +81,17 @@ def test_each_submission_has_one_result_though_a_worker_is_killed_in_the_middle(
     assert earned == {name: float(len(text.split())) for name, text in texts.items()} | {"once": 1.0}
     [hostile] = [result for result in found if not result.graded]
     assert hostile.student == "hostile" and "ended by SIGKILL" in hostile.reason
-    assert not [pid for pids in graders(notes) for pid in pids if is_alive(pid)]
+    until(lambda: not [pid for pids in graders(notes) for pid in pids if alive(pid)])
 
 
-def test_closing_takes_back_the_work_and_ends_its_graders(address, hand_in, notes):
+def test_closing_takes_back_the_work_and_ends_its_graders(address, hand_in, notes, alive, until):
     before = len(graders(notes))
     results = cluster.grade_there(ORDER, hand_in(ada="fine", bob="long", eve="long", zoe="long"), address)
     assert next(result for result in results if result is not None).student == "ada"
     results.close()
     new = graders(notes)[before:]
-    assert new and not [pid for pids in new for pid in pids if is_alive(pid)]
+    assert new
+    until(lambda: not [pid for pids in new for pid in pids if alive(pid)])
 
 
 def test_other_code_on_a_worker_is_refused_in_one_line(address, hand_in, monkeypatch):

@@ -63,11 +63,6 @@ def points(found):
     return {result.student: result.points if result.graded else None for result in found.results}
 
 
-def is_alive(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_every_submission_is_graded_once_and_again_only_if_it_changed_or_is_new(desk):
     desk.hand_in(ada="one", bob="one two", eve="one two three")
     first = desk.run(workers=2)
@@ -152,7 +147,7 @@ def test_graders_that_cannot_start_end_the_run_with_one_line(desk, opener, says)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_ends_every_process_and_keeps_what_is_done(desk, how, tmp_path):
+def test_an_interruption_ends_every_process_and_keeps_what_is_done(desk, alive, until, how):
     desk.hand_in(ada="fine", bob="long", eve="long")
     script = (
         "from courseware.grading.run import grade; from pathlib import Path;"
@@ -160,15 +155,15 @@ def test_an_interruption_ends_every_process_and_keeps_what_is_done(desk, how, tm
         " opener='stand_in:open_bench')"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while len(desk.noted("grade")) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    kept = desk.grades / "results.jsonl"
+    until(lambda: len(desk.noted("grade")) == 3 and kept.exists() and b"ada" in kept.read_bytes())
+    time.sleep(0.5)  # what is being written when it is interrupted is taken back
     process.send_signal(how)
-    _, said = process.communicate(timeout=15)
+    _, said = process.communicate(timeout=30)
     assert said.rstrip().endswith(b"KeyboardInterrupt")
     left = [line.split() for line in desk.notes.read_text().splitlines() if line.startswith("sandbox")]
     assert len(left) == 2
-    assert not [pid for _, sandbox, _, worker in left for pid in (sandbox, worker) if is_alive(pid)]
+    assert not [pid for _, sandbox, _, worker in left for pid in (sandbox, worker) if alive(pid)]
     with (desk.grades / "gradebook.csv").open() as file:
         assert [row["student"] for row in csv.DictReader(file)] == ["ada"]
     desk.hand_in(bob="fine", eve="fine")
@@ -176,23 +171,19 @@ def test_an_interruption_ends_every_process_and_keeps_what_is_done(desk, how, tm
     assert desk.noted("grade").count("ada") == 1
 
 
-def test_workers_end_when_the_grader_is_killed(desk):
+def test_workers_end_when_the_grader_is_killed(desk, alive, until):
     desk.hand_in(ada="long")
     script = (
         "from courseware.grading.run import grade; from pathlib import Path;"
         f"grade(*map(Path, {[str(LAB), str(desk.folder), str(desk.grades)]}), opener='stand_in:open_bench')"
     )
     with subprocess.Popen([sys.executable, "-c", script]) as process:
-        deadline = time.monotonic() + 30
-        while not desk.noted("grade") and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: desk.noted("grade"))
         process.kill()
     [(_, sandbox, _, worker)] = [
         line.split() for line in desk.notes.read_text().splitlines() if line.startswith("sandbox")
     ]
-    while (is_alive(sandbox) or is_alive(worker)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(sandbox) and not is_alive(worker)
+    until(lambda: not alive(sandbox) and not alive(worker))
 
 
 def test_the_key_reaches_graders_but_neither_their_arguments_nor_their_environment(desk, monkeypatch):

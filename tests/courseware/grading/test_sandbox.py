@@ -61,7 +61,7 @@ def shared(zygote):
 
 
 @pytest.fixture
-def box(shared):
+def box(shared, until):
     """A warm sandbox whose zygote must be the same, and alone, after the test."""
     before = family(shared)
     yield shared
@@ -448,7 +448,7 @@ def test_a_zygote_lost_again_and_again_is_an_outcome(zygote, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["bubblewrap", "NONE"])
-def test_all_die_with_the_process_that_opened_it(kind, zygote, alive):
+def test_all_die_with_the_process_that_opened_it(kind, zygote, alive, until):
     if kind == "bubblewrap":
         bubblewrap_works()
     source = (
@@ -471,14 +471,7 @@ def test_all_die_with_the_process_that_opened_it(kind, zygote, alive):
     until(lambda: not any(map(alive, family)))
 
 
-def until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
-
-
-def test_closing_ends_everything(zygote, alive):
+def test_closing_ends_everything(zygote, alive, until):
     bubblewrap_works()
     with open_sandbox(zygote=zygote) as box:
         processes_of_it = family(box)
@@ -546,7 +539,7 @@ def program(path, source):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
-def test_without_walls_it_warns_and_still_bounds(zygote, capfd):
+def test_without_walls_it_warns_and_still_bounds(zygote, until, capfd):
     with open_sandbox("NONE", zygote=zygote) as box:
         assert "students' code runs with all your rights" in capfd.readouterr().err
         before = family(box)
@@ -578,7 +571,7 @@ def test_the_command_of_a_container(zygote, monkeypatch, tmp_path):
     assert walls.container(zygote, [], 1).arguments[-7] == "registry.example/grading:2"
 
 
-def test_without_namespaces_a_container_falls_back_to_users_and_says_so(zygote, monkeypatch):
+def test_without_namespaces_a_container_falls_back_to_users_and_says_so(zygote, until, monkeypatch):
     bubblewrap_works()
     if os.getuid() != 0:
         pytest.skip("the zygote of a container is its root")
