@@ -1,9 +1,9 @@
 // Lets keyboards reach what scrolls sideways; everything else on a page works without this script.
 (() => {
   "use strict";
-  const SCROLLERS = ".cb-scroll, .pst-scrollable-table-container, .bd-article pre, div.math";
-  const idle = window.requestIdleCallback ?? ((work) => setTimeout(() => work({ timeRemaining: () => 5 }), 1));
-  let waiting = [];
+  const SCROLLERS =
+    ":is(.cb-scroll, .pst-scrollable-table-container, .bd-article pre, .cell_output > .output, div.math):not(.cb-live *)";
+  const root = document.documentElement;
 
   function mark(element) {
     if (element.scrollWidth > element.clientWidth + 1) {
@@ -13,34 +13,32 @@
     }
   }
 
-  // To measure an element lays out its part of the page: a few at a time, when there is nothing else to do.
-  function markSome(deadline) {
-    do {
-      const element = waiting.shift();
-      if (element) mark(element);
-    } while (waiting.length && deadline.timeRemaining() > 2);
-    if (waiting.length) idle(markSome);
-    else document.documentElement.dataset.scrollers = "marked";
-  }
+  // To measure an element lays out its part of the page, so only what is near is measured.
+  const near = new IntersectionObserver(
+    (entries) => entries.forEach((entry) => entry.isIntersecting && mark(entry.target)),
+    { rootMargin: "50% 0px" },
+  );
 
-  function markAll() {
-    const running = waiting.length > 0;
-    delete document.documentElement.dataset.scrollers;
-    waiting = [...document.querySelectorAll(SCROLLERS)];
-    if (!running) idle(markSome);
+  function markAgain() {
+    const scrollers = document.querySelectorAll(SCROLLERS);
+    near.disconnect();
+    scrollers.forEach((element) => (root.matches(".cb-whole") ? mark(element) : near.observe(element)));
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     let width = 0;
     new ResizeObserver(([page]) => {
-      if (page.contentRect.width !== width) markAll();
+      if (page.contentRect.width !== width) markAgain();
       width = page.contentRect.width;
     }).observe(document.body);
-    document.addEventListener("toggle", markAll, true);
+    document.addEventListener("toggle", markAgain, true);
   });
   // Parts of a long page are laid out as they come into sight, which would push away what the Tab key reached.
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Tab") document.documentElement.classList.add("cb-whole");
+    if (event.key === "Tab" && !root.matches(".cb-whole")) {
+      root.classList.add("cb-whole");
+      markAgain();
+    }
   });
   window.addEventListener("beforeprint", () => {
     document.querySelectorAll(".bd-article details").forEach((folded) => (folded.open = true));

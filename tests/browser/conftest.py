@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from driving import SAMPLES
+from driving import SAMPLES, TAB
 
 from courseware import render
 from courseware.serve import make_server
@@ -73,11 +73,14 @@ def samples() -> Callable[[str], str]:
 
 @pytest.fixture
 def visit(browser: Any, samples: Callable[[str], str], tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Open explorables (names of samples, or HTML) from a file; at the end no error, no request, no log."""
+    """Open explorables (names of samples, or HTML) from a file; at the end no error, no request, no log.
+
+    All of them begin, near or far, unless told otherwise.
+    """
     problems: list[str] = []
     contexts: list[Any] = []
 
-    def open_page(*shown: str, theme: str = "light", **options: Any) -> Any:
+    def open_page(*shown: str, theme: str = "light", begin: bool = True, **options: Any) -> Any:
         body = "".join(each if each.startswith("<") else samples(each) for each in shown)
         head = "<meta charset=utf-8><meta name=viewport content='width=device-width'><title>Test</title>"
         file = tmp_path / "page.html"
@@ -96,6 +99,8 @@ def visit(browser: Any, samples: Callable[[str], str], tmp_path: Path) -> Iterat
             lambda request: request.url.startswith(("http:", "https:")) and problems.append(request.url),
         )
         page.goto(file.as_uri())
+        if begin:
+            page.evaluate(TAB)
         return page
 
     yield open_page

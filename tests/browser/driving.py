@@ -10,6 +10,8 @@ from convbook import explore, plots
 from convbook.data import load
 from convbook.models import create_model
 
+# Begins every explorable and lays out the whole page, near or far.
+TAB = "document.dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab', bubbles: true }))"
 FACT = ".cb-facts div:has(dt:text-is('{}')) dd"
 
 

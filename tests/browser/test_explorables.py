@@ -31,6 +31,19 @@ def test_the_same_output_twice_and_others_beside_it_do_not_disturb_each_other(vi
     assert hosts.nth(1).get_by_label("16", exact=True).is_checked()
 
 
+FAR = "<p style='height: 5000px'>text</p>"
+
+
+def test_each_begins_when_it_is_near_and_all_do_for_the_tab_key(visit):
+    page = visit("cardinality", FAR, "reduction", FAR, "multipliers", begin=False)
+    live = page.locator(".cb-live")
+    expect(live).to_have_count(1)
+    page.evaluate("scrollTo(0, 4000)")
+    expect(live).to_have_count(2)
+    page.keyboard.press("Tab")
+    expect(live).to_have_count(3)
+
+
 @pytest.mark.parametrize("name", SAMPLES)
 def test_without_javascript_table_or_pictures_stand_there(visit, name):
     page = visit(name, java_script_enabled=False)

@@ -1,6 +1,7 @@
 """What pages load: rules, scripts, icons, fonts and pictures that they use, and nothing else."""
 
 import gzip
+import re
 import urllib.error
 import urllib.request
 from io import BytesIO
@@ -25,6 +26,32 @@ def test_rules_stay_if_every_class_in_one_of_their_selectors_is_somewhere():
     assert stylesheets.purge(css, words) == (
         "@charset \"utf-8\";a{b:c}.used{d:e}.used:not(.gone){h:i}@media screen{.used{l:'}'}}@font-face{m:n}"
     )
+
+
+def test_the_sheets_of_all_pages_become_one_in_their_order_that_finds_its_files(tmp_path):
+    static = tmp_path / "_static"
+    (static / "styles").mkdir(parents=True)
+    (static / "basic.css").write_text('a{b:url(file.png)}@charset "UTF-8";')
+    (static / "styles" / "theme.css").write_text("""@import "../basic.css";c{d:url("../font.woff2")}""")
+    (static / "book.css").write_text("e{f:url(data:image/png;base64,xx) url('#g')}")
+    sheet = '<link rel="stylesheet" href="{}_static/{}" />\n'
+    pages = {
+        tmp_path / f"{name}.html": "<head>"
+        + sheet.format(up, "styles/theme.css?digest=1")
+        + "<title>T</title>"
+        + sheet.format(up, "book.css?v=2").replace("link rel", 'link type="text/css" rel')
+        + "</head>"
+        for name, up in {"index": "", "chapters/one": "../", "404": "/book/"}.items()
+    }
+    made = stylesheets.as_one(pages, static)
+    [joined] = [path for path in static.rglob("*.css") if path.name != "basic.css"]
+    assert joined.read_text() == (
+        "a{b:url(file.png)}c{d:url(\"font.woff2\")}e{f:url(data:image/png;base64,xx) url('#g')}"
+    )
+    for path, up in zip(made, ("", "../", "/book/"), strict=True):
+        link = rf'<link rel="stylesheet" href="{up}_static/{joined.name}\?v=\w{{8}}">'
+        assert re.fullmatch(rf"<head>{link}\n<title>T</title></head>", made[path])
+    assert stylesheets.as_one(made, static) == {}, "a second build changed nothing"
 
 
 PAGE = """<html><head><title>T</title><meta name="viewport" content="a"><meta name="viewport" content="a">

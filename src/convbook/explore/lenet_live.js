@@ -277,12 +277,6 @@ export default {
       create("div", { class: "cb-pair cb-drawn" }, ...pictures),
       took,
     );
-    // The first pass waits until it can be seen, so that the page itself opens fast.
-    const watch = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      watch.disconnect();
-      later();
-    });
-    watch.observe(el);
+    later();
   },
 };

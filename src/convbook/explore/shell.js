@@ -184,15 +184,32 @@ async function part(model, key) {
   return answer.json();
 }
 
-/** Bring every copy of an output to life, once; the fallback stays if that fails. */
+/** Bring every copy of an output to life, once, when it is near; the fallback stays if that fails. */
 function mount(id, explorable) {
   for (const host of document.querySelectorAll(`[data-explore="${id}"]:not([data-ready])`)) {
     host.dataset.ready = "";
-    const fallback = host.querySelector(".cb-fallback");
-    const state = JSON.parse(host.querySelector('script[type="application/json"]').textContent);
-    const el = create("div", { class: "cb-live" });
-    fallback.before(el);
-    explorable.render({ model: makeModel(state), el, fallback });
-    fallback.hidden = true;
+    whenNear(host, () => {
+      const fallback = host.querySelector(".cb-fallback");
+      const state = JSON.parse(host.querySelector('script[type="application/json"]').textContent);
+      const el = create("div", { class: "cb-live" });
+      fallback.before(el);
+      explorable.render({ model: makeModel(state), el, fallback });
+      fallback.hidden = true;
+    });
   }
+}
+
+/** Begin once: less than a window's height away, or as soon as the page is gone through by keyboard. */
+function whenNear(element, begin) {
+  const keys = (event) => event.key === "Tab" && start();
+  const watch = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && start(), {
+    rootMargin: "100% 0px",
+  });
+  const start = () => {
+    watch.disconnect();
+    removeEventListener("keydown", keys);
+    begin();
+  };
+  watch.observe(element);
+  addEventListener("keydown", keys);
 }

@@ -1,14 +1,24 @@
-"""Style sheets without the rules that no page of the book can use: of the theme's 400 kB few apply."""
+"""Style sheets without the rules that no page of the book can use: of the theme's 400 kB few apply.
+
+What is left is one sheet, for a page is not painted before it has them all.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os.path
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _NAMED = re.compile(r"[.#]((?:\\.|[\w-])+)")
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{};]', re.DOTALL)
+_LINK = re.compile(r'<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="([^":]*?)_static/([^"?]+)[^"]*"[^>]*>\s*')
+_IMPORT = re.compile(r'@import\s*(?:url\()?["\']?([^"\')]+)["\']?\)?\s*;')
+_ADDRESS = re.compile(r"""url\((["']?)(?!["']|data:|[a-z]+:|/|#)([^"')]+)\1\)""")
+_ONE = "book-and-theme.css"
 _NESTING = ("@media", "@supports", "@layer", "@container")
 
 
@@ -20,6 +30,53 @@ def words_of(texts: Iterable[str]) -> set[str]:
 def purge(css: str, words: set[str]) -> str:
     """Drop the rules whose selectors all name a class or id that is not among ``words``."""
     return "".join(_kept(_COMMENT.sub("", css), words))
+
+
+def as_one(pages: Mapping[Path, str], static: Path) -> dict[Path, str]:
+    """Join the sheets that all pages link to, in their order, and return the pages with one link.
+
+    Args:
+        pages: the pages' files and their text.
+        static: the folder of the sheets; the joined one is written there.
+    """
+    linked = {path: [found[2] for found in _LINK.finditer(page)] for path, page in pages.items()}
+    names = next((each for each in linked.values() if _ONE not in each), [])
+    if not names:
+        return {}
+    joined = "".join(_moved(static / name, static) for name in names)
+    for name in names:
+        (static / name).unlink()
+    (static / _ONE).write_text(joined, "utf-8")
+    digest = hashlib.sha256(joined.encode()).hexdigest()[:8]
+    return {path: _linked(page, names, digest) for path, page in pages.items()}
+
+
+def _linked(page: str, names: list[str], digest: str) -> str:
+    """Replace the links to the joined sheets, the first by one to the whole."""
+    first = True
+
+    def edit(found: re.Match[str]) -> str:
+        nonlocal first
+        if found[2] not in [*names, _ONE]:
+            return found[0]
+        link = f'<link rel="stylesheet" href="{found[1]}_static/{_ONE}?v={digest}">\n' if first else ""
+        first = False
+        return link
+
+    return _LINK.sub(edit, page)
+
+
+def _moved(sheet: Path, folder: Path) -> str:
+    """Return a sheet with what it imports, its addresses relative to another folder."""
+
+    def imported(found: re.Match[str]) -> str:
+        return _moved(sheet.parent / found[1], folder)
+
+    def moved(found: re.Match[str]) -> str:
+        return f"url({found[1]}{os.path.relpath(sheet.parent / found[2], folder)}{found[1]})"
+
+    css = sheet.read_text("utf-8").replace('@charset "UTF-8";', "")
+    return _IMPORT.sub(imported, _ADDRESS.sub(moved, css))
 
 
 def _kept(css: str, words: set[str]) -> Iterator[str]:

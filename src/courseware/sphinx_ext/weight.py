@@ -16,6 +16,9 @@ _ADDRESS = re.compile(r'(href|src)="([^"]*?)_static/')
 _ONLY_SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")  # 200 kB, for one page
 _UNUSED = ("fontawesome.js",)  # its icons are drawn in the page
 _OPTIONS = "documentation_options.js"
+# The theme measures every block of code at load and after each change of the page, for keyboards' sake.
+# That lays out the whole page; book.js does the same for what comes into sight.
+_MEASURES_ALL = '"complete"===document.readyState?I():window.addEventListener("load",I)'
 _ICON_FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 
 
@@ -57,12 +60,17 @@ def trim(app: Sphinx, exception: Exception | None) -> None:
         return
     static = Path(app.outdir, "_static")
     files = [path for path in Path(app.outdir).rglob("*.html") if static not in path.parents]
-    pages = [path.read_text("utf-8") for path in files]
-    (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages)))
-    scripts = [path for path in static.rglob("*.js") if path.name not in _UNUSED]
-    words = stylesheets.words_of([*pages, *(path.read_text("utf-8") for path in scripts)])
+    pages = {path: path.read_text("utf-8") for path in files}
+    (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages.values())))
+    scripts = {path: path.read_text("utf-8") for path in static.rglob("*.js") if path.name not in _UNUSED}
+    for path, script in scripts.items():
+        if _MEASURES_ALL in script:
+            path.write_text(script.replace(_MEASURES_ALL, ""), "utf-8")
+    words = stylesheets.words_of([*pages.values(), *scripts.values()])
     for sheet in static.rglob("*.css"):
         sheet.write_text(stylesheets.purge(sheet.read_text("utf-8"), words), "utf-8")
+    for path, page in stylesheets.as_one(pages, static).items():
+        path.write_text(page, "utf-8")
     signs = fonts.in_styles(path.read_text("utf-8") for path in static.rglob("*.css"))
     for name in _ICON_FONTS:
         folder = static / "vendor" / "fontawesome" / "webfonts"
