@@ -13,6 +13,16 @@ from convbook.records.experiments import Experiment, Run, load_experiments, reco
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# A table's headings with their alignment; the column "also" is left out where it is empty.
+COLUMNS = {
+    "run": "---",
+    "seed": "--:",
+    "form": "---",
+    "validation accuracy": "--:",
+    "also": "---",
+    "time": "--:",
+    "hardware": "---",
+}
 Draw = Callable[[str, "Figure", str], str]  # (name, figure, alternative text) -> the image's address
 
 
@@ -48,22 +58,24 @@ def _shown(experiment: Experiment, form: str, found: dict[Run, list[Record]], dr
     figure = curves(drawn, experiment.quantity)
     alt = _describe(experiment, form, drawn)
     lines = [f"![{alt}]({draw(experiment.name, figure, alt)})", ""]
-    lines += [
-        "| run | seed | form | validation accuracy | besides | time | hardware |",
-        "|---|--:|---|--:|---|--:|---|",
+    rows = [
+        [
+            run.label.replace("-", "\N{NON-BREAKING HYPHEN}"),
+            str(record.seed),
+            f"reduced: {record.reduced}" if record.reduced else f"whole: {len(record.curve)} epochs",
+            f"{100 * record.final['val_accuracy']:.2f}\N{NO-BREAK SPACE}%",
+            _besides(experiment, record),
+            f"{record.seconds:,.0f}\N{NO-BREAK SPACE}s",
+            f"{record.hardware}, {record.precision}",
+        ]
+        for run, kept in found.items()
+        for record in kept
     ]
-    for run, kept in found.items():
-        for record in kept:
-            cells = [
-                run.label,
-                str(record.seed),
-                f"reduced: {record.reduced}" if record.reduced else f"whole: {len(record.curve)} epochs",
-                f"{100 * record.final['val_accuracy']:.2f} %",
-                _besides(experiment, record),
-                f"{record.seconds:,.0f} s",
-                f"{record.hardware}, {record.precision}",
-            ]
-            lines.append(f"| {' | '.join(cells)} |")
+    columns = [name for name in COLUMNS if name != "also" or any(row[4] for row in rows)]
+    lines += [f"| {' | '.join(columns)} |", f"|{'|'.join(COLUMNS[name] for name in columns)}|"]
+    for row in rows:
+        cells = [cell for name, cell in zip(COLUMNS, row, strict=True) if name in columns]
+        lines.append(f"| {' | '.join(cells)} |")
     lines += ["", *_means(found)]
     commands = [run.command for run in found if run.seed == next(iter(found)).seed]
     return [*lines, ":::{dropdown} The commands (first seed)", "```sh", *commands, "```", ":::", ""]
@@ -96,11 +108,18 @@ def _missing(experiment: Experiment, found: set[Run]) -> list[str]:
         seeds: dict[str, list[str]] = {}
         for run in rest:
             seeds.setdefault(run.label, []).append(str(run.seed))
-        names = "; ".join(f"{label}, seed {' and '.join(some)}" for label, some in seeds.items())
+        names = "; ".join(f"{label}, {_seeds(some)}" for label, some in seeds.items())
         return [f"Not run yet: {names}. {command} measures them{_where(experiment)}.", ""]
     if whole:
         return [f"The whole runs have not been measured: on a GPU, {command} does.", ""]
     return []
+
+
+def _seeds(some: list[str]) -> str:
+    """Return "seed 0", "seeds 0 and 1" or "seeds 0, 1 and 2"."""
+    if len(some) == 1:
+        return f"seed {some[0]}"
+    return f"seeds {', '.join(some[:-1])} and {some[-1]}"
 
 
 def _where(experiment: Experiment) -> str:

@@ -1,5 +1,6 @@
 """The benchmark of grading: what is timed, what is refused as no measurement, what memory is counted."""
 
+import math
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from courseware.bench.grading_memory import Look, course_of, resident, watch
 from courseware.bench.grading_sheets import ASSERTIONS, sheet, solved, write_sheets
 from courseware.bench.grading_sides import Grader, Unavailable, nbgrader_environment
 from courseware.bench.turns import Bench
-from courseware.bench.words import cost
+from courseware.bench.words import amount, cost
 from courseware.cli import main
 from courseware.notebooks import CourseError, find_root
 
@@ -170,6 +171,11 @@ def test_the_page_has_a_section_on_grading_with_submissions_a_minute(tmp_path):
     text = page.benchmark_markdown(tmp_path).split("## Grading, on")[1]
     assert f"| {part} | 120.0 a minute | 20.0 a minute | 6.00× (6.00× to 6.00×) |" in text
     assert "growth until the end, at most 5.0 %" in text and "run `course bench grading`" in text
+
+
+def test_a_goal_that_was_missed_has_no_time_in_the_table():
+    assert cost([math.inf, math.inf, 3.0], "s") == "not reached" == amount(math.inf, "seconds")
+    assert amount(math.inf, "times") == "no bound" and cost([2.0], "s") == "2.0 s"
 
 
 def test_the_command_runs_the_cases_and_its_status_tells(tmp_path, monkeypatch):

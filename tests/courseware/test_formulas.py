@@ -27,6 +27,15 @@ def test_thousands_names_and_slashes_are_set_as_tex_sets_them():
     assert "<munder><mi>max</mi><mi>i</mi></munder><mspace" in plainly(r"\max_i x_i", display=True)
 
 
+def test_signs_stand_close_to_their_number_and_functions_apart_from_theirs():
+    assert '(</mo><mo form="prefix">−</mo><mi>log</mi>' in plainly(r"(-\log q)")
+    assert "]</mo><mo>−</mo>" in plainly("E[x] - 1") and "</mi><mo>−</mo>" in plainly("a - b")
+    assert '<mn>2</mn><mspace width="0.167em" /><mi>tanh</mi><mo' in plainly(r"2 \tanh(x)")
+    assert plainly(r"\partial L").count("<mo") == 0 and "<mo>E" not in plainly(r"\operatorname{E}[y]")
+    assert "<msup>" not in plainly("x''"), "the font's primes are raised already"
+    assert "<mtext>num_classes</mtext>" in plainly(r"\text{num\_classes}")
+
+
 def test_the_source_stays_with_the_formula_and_is_escaped():
     assert 'alttext="a &lt; b"' in to_mathml("a < b")
 

@@ -151,7 +151,10 @@ def test_the_page_shows_a_reduced_run_as_such(experiments):
     record = experiments(SHORT, reduced="100 of 50,000 images", figures={"accuracy on 3": 0.5})
     text, drawn = page([record])
     assert "reduced: 100 of 50,000 images" in text and record.hardware in text
-    assert f"{100 * record.final['val_accuracy']:.2f} %" in text and "accuracy on 3: 50.00 %" in text
+    assert (
+        f"{100 * record.final['val_accuracy']:.2f}\N{NO-BREAK SPACE}%" in text
+        and "accuracy on 3: 50.00 %" in text
+    )
     assert "reduced runs: lenet5_modern ends at" in drawn["depth"]
     assert SHORT.command in text and "Not run yet: resnet20_cifar, seed 0. " in text
     first = next(row["epoch"] for row in record.curve if row["val_accuracy"] >= 0.9)
@@ -161,3 +164,13 @@ def test_the_page_shows_a_reduced_run_as_such(experiments):
 def test_whole_runs_take_the_place_of_reduced_ones(experiments):
     text, _ = page([experiments(SHORT, reduced="100 of 50,000 images"), experiments(WHOLE)])
     assert "100 of 50,000" not in text and "whole:" in text
+
+
+def test_a_column_that_would_be_empty_is_left_out_and_seeds_are_named_as_one_says_them(experiments):
+    assert "| also |" in page([experiments(SHORT, figures={"accuracy on 3": 0.5})])[0]
+    plain = replace(EXPERIMENT, target=None)
+    text = measured.section(plain, [experiments(SHORT)], lambda *_: "")
+    header, line, row = [each for each in text.splitlines() if each.startswith("|")][:3]
+    assert "also" not in header and header.count("|") == line.count("|") == row.count("|") == 7
+    said = [measured._seeds(list(seeds)) for seeds in ("0", "01", "012")]
+    assert said == ["seed 0", "seeds 0 and 1", "seeds 0, 1 and 2"]

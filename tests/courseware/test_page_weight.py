@@ -54,6 +54,29 @@ def test_the_sheets_of_all_pages_become_one_in_their_order_that_finds_its_files(
     assert stylesheets.as_one(made, static) == {}, "a second build changed nothing"
 
 
+PYGMENTS = """
+html[data-theme="light"] .highlight { background: #fff; color: #111 }
+html[data-theme="light"] .highlight .k { color: #00f } /* Keyword */
+html[data-theme="light"] .highlight .n { color: #111 }
+html[data-theme="light"] .highlight .o { color: #111 }
+html[data-theme="light"] .highlight .gs { color: #111; font-weight: bold }
+html[data-theme="dark"] .highlight { background: #000; color: #EEE }
+html[data-theme="dark"] .highlight .k { color: #ff0 }
+html[data-theme="dark"] .highlight .n { color: #eee }
+html[data-theme="dark"] .highlight .o { color: #f00 }
+html[data-theme="dark"] .highlight .gs { color: #eee; font-weight: bold }
+"""
+
+
+def test_words_of_code_that_look_like_the_text_in_both_themes_are_not_marked():
+    plain = stylesheets.plain_tokens(PYGMENTS)
+    assert plain == {"n"}
+    page = '<span class="n">b</span><div class="highlight"><pre><span></span>{}\n</pre></div>'
+    code = '<span class="n">a</span> <span class="k">if</span><span class="k">not</span>'
+    shorter = page.format('a <span class="k">ifnot</span>')
+    assert weight.without_tokens(page.format(code), plain) == shorter
+
+
 PAGE = """<html><head><title>T</title><meta name="viewport" content="a"><meta name="viewport" content="a">
 <link href="../_static/a.css"><script src="../_static/documentation_options.js?v=1"></script>
 <script src="../_static/doctools.js"></script><script defer src="../_static/scripts/fontawesome.js"></script>
@@ -86,6 +109,7 @@ def test_icons_are_drawn_in_the_page_and_an_unknown_one_is_named():
 def test_the_math_font_has_the_books_characters_their_italics_and_its_math_table():
     signs = fonts.in_formulas(["<math><mi>x</mi><mo>&#x2211;</mo></math> y"])
     assert signs == {"x", "\N{MATHEMATICAL ITALIC SMALL X}", "∑"}
+    assert "√" in fonts.in_formulas(["<math><msqrt><mi>n</mi></msqrt></math>"])
     font = TTFont(BytesIO(fonts.math_font(signs)))
     assert {ord(sign) for sign in signs} == set(font.getBestCmap())
     assert "MATH" in font and font.flavor == "woff2"

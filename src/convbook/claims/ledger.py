@@ -54,7 +54,7 @@ def ledger_html(verdicts: Iterable[Verdict] | None = None) -> str:
     counts = count_statuses(verdicts)
     surprises = sum(not v.ok for v in verdicts)
     summary = "".join(
-        f"<li><strong>{counts[status]}</strong> {status}: {MEANINGS[status]}</li>" for status in STATUSES
+        f"<li><strong>{counts[status]:,}</strong> {status}: {MEANINGS[status]}</li>" for status in STATUSES
     )
     warning = f"<p><strong>{surprises} claims surprise: see their reasons.</strong></p>" if surprises else ""
     head = "".join(
@@ -64,7 +64,7 @@ def ledger_html(verdicts: Iterable[Verdict] | None = None) -> str:
     papers = len({v.claim.paper for v in verdicts})
     script = (Path(__file__).parent / "ledger.js").read_text(encoding="utf-8")
     return (
-        f'{_STYLE}<div class="cb-ledger"><p>{len(verdicts)} claims from {papers} papers:</p>'
+        f'{_STYLE}<div class="cb-ledger"><p>{len(verdicts):,} claims from {papers} papers:</p>'
         f"<ul>{summary}</ul>{warning}<div class='cb-controls' hidden></div>"
         "<p class='cb-shown' role='status'></p>"
         '<div class="cb-region" role="region" tabindex="0" aria-label="Ledger of claims">'

@@ -280,7 +280,7 @@ QUANTITIES: dict[str, Quantity] = {
         for measure in ("error", "accuracy")
     },
     "mnist_error_distorted": Quantity(
-        "error on MNIST, distorted copies in training", unit="%", why=_SMALL.format("distorted MNIST")
+        "error on MNIST with distorted training data", unit="%", why=_SMALL.format("distorted MNIST")
     ),
     "mean_iou": Quantity("mean intersection over union", unit="%", why=_SMALL.format("dense labels")),
     "fasteval14k_map": Quantity("MAP@100 on FastEval14k", why="takes training on Google's own JFT images"),

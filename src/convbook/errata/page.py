@@ -24,7 +24,7 @@ def errata_markdown() -> str:
     """Return the page's body: counts, then the slips by subject, those without a computation last."""
     findings = [settle(each.number) for each in load_errata()]
     counts = Counter(finding.erratum.kind for finding in findings)
-    summary = "\n".join(f"- **{counts[kind]}** {kind}: {meaning}" for kind, meaning in KINDS.items())
+    summary = "\n".join(f"- **{counts[kind]}** marked *{kind}*: {meaning}" for kind, meaning in KINDS.items())
     parts = [f"## At a glance\n\n{len(findings)} statements were looked into:\n\n{summary}\n"]
     for subject, heading in SUBJECTS.items():
         of_subject = [f for f in findings if f.erratum.subject == subject and f.erratum.compute]

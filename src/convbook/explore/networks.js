@@ -169,7 +169,7 @@ export default {
     function labels(best, frame) {
       const chosen = discs.find((disc) => disc.point === state.chosen);
       const taken = discs.filter((disc) => shown.includes(disc.point)).map((disc) => {
-        const r = Math.min(disc.r, 8);
+        const r = 0.75 * disc.r;
         return [disc.x - r, disc.y - r, disc.x + r, disc.y + r];
       });
       const texts = [chosen, ...best.filter((disc) => disc !== chosen).reverse()].map((disc) => {
@@ -252,8 +252,7 @@ export default {
       create("div", { class: "cb-chips" }, sifter, sign),
       create("div", { class: "cb-map" }, box, panel),
       spoken.element);
-    const table = fallback?.querySelector(".cb-region");
-    if (table) el.append(create("details", {}, create("summary", {}, "All networks as a table"), table));
+    el.append(...(fallback?.querySelectorAll("details") ?? []));
     reset("data");
     let width = box.clientWidth;
     new ResizeObserver(() => {

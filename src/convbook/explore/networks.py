@@ -124,7 +124,7 @@ def _figure(points: list[dict[str, Any]]) -> str:
 
 
 def _table(points: list[dict[str, Any]]) -> str:
-    """All networks, with and without an error, as an HTML table."""
+    """All networks, with and without an error, as a table: folded, so that a page need not lay it out."""
     rows = []
     for point in points:
         error = point["error"]
@@ -139,10 +139,11 @@ def _table(points: list[dict[str, Any]]) -> str:
                 ", ".join(IDEAS[key].label for key in point["ideas"]),
             ]
         )
-    return html_table(
+    table = html_table(
         "All networks of the map: errors as published, counts as computed here",
         ["Network", "Year", "Top-1 error", "On", "Parameters", "MACs", "Ideas"],
         rows,
         numeric={1, 2, 4, 5},
         wide=6,
     )
+    return f"<details><summary>All networks as a table</summary>{table}</details>"

@@ -199,11 +199,11 @@ function mount(id, explorable) {
   }
 }
 
-/** Begin once: less than a window's height away, or as soon as the page is gone through by keyboard. */
+/** Begin once: half a window's height away, or as soon as the page is gone through by keyboard. */
 function whenNear(element, begin) {
   const keys = (event) => event.key === "Tab" && start();
   const watch = new IntersectionObserver((entries) => entries.some((each) => each.isIntersecting) && start(), {
-    rootMargin: "100% 0px",
+    rootMargin: "50% 0px",
   });
   const start = () => {
     watch.disconnect();

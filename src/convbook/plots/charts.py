@@ -145,7 +145,7 @@ def intervals(
     xlabel: str = "",
     percent: bool = False,
 ) -> Figure:
-    """Every seed as a dot, the mean, and its 95 % t interval.
+    """Every seed as a dot (equal ones stacked), the mean, and its 95 % t interval.
 
     Args:
         results: label -> one value a seed.
@@ -183,9 +183,9 @@ def intervals(
         for i, (label, values) in enumerate(rows.items()):
             color = PALETTE[i % len(PALETTE)]
             mean, half = t_interval(values)
-            axes.plot(
-                values, [i] * len(values), "o", color=color, alpha=0.55, markersize=6, label=label, mew=0
-            )
+            near = [round(value, 6) for value in values]
+            stacked = [i - 0.13 * near[:at].count(value) for at, value in enumerate(near)]
+            axes.plot(values, stacked, "o", color=color, alpha=0.55, markersize=6, label=label, mew=0)
             text = f"{mean:+.2f}" if baseline is not None else f"{mean:.2f}"
             if not math.isnan(half):
                 axes.errorbar(

@@ -18,6 +18,9 @@ VERSION = "12.8.2"  # the newest that Node.js 18 runs
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 SLOWDOWN = 4
 TIMEOUT = 300  # seconds for a page
+# Paint holding keeps the page before on the screen. Without a graphics card the compositor then takes the new
+# one for idle and gives it one frame a second, so that even an empty page is first painted after a second.
+_BROWSER = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-features=PaintHolding"
 _NODE = "Node.js with npm is not installed: get it from nodejs.org or the system's packages"
 
 
@@ -99,7 +102,7 @@ def look(program: Path, address: str, kept: Path) -> View:
         command += ["--throttling-method=devtools", f"--throttling.cpuSlowdownMultiplier={SLOWDOWN}"]
         command += [f"--throttling.{name}=0" for name in ("requestLatencyMs", "downloadThroughputKbps")]
         command += ["--throttling.uploadThroughputKbps=0"]
-        command += ["--chrome-flags=--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage"]
+        command += [f"--chrome-flags={_BROWSER}"]
         environ = dict(os.environ, CHROME_PATH=browser)
         try:
             done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=TIMEOUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 
 from courseware.bench.figure import Figure
@@ -37,7 +38,9 @@ def bound(value: float, least: bool, kind: str) -> str:
 
 
 def amount(value: float, kind: str) -> str:
-    """A figure's value with its unit."""
+    """A figure's value with its unit; an endless time is a goal that was missed."""
+    if math.isinf(value):
+        return "not reached" if kind == "seconds" else "no bound"
     if kind == "share":
         return f"{100 * value:.1f} %"
     if kind == "seconds":
@@ -54,6 +57,8 @@ def cost(durations: list[float], unit: str) -> str:
     if not durations or not unit:
         return ""
     median = statistics.median(durations)
+    if math.isinf(median):
+        return "not reached"
     if unit == "s/submission":
         return f"{60 / median:.1f} a minute"
     return f"{1 / median:,.0f} images/s" if unit == "s/image" else f"{median:.1f} s"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from html import unescape
 from importlib.util import find_spec
@@ -25,10 +25,12 @@ _ITALICS |= {chr(ord("α") + i): chr(0x1D6FC + i) for i in range(25)}
 _ITALICS |= {chr(ord("Α") + i): chr(0x1D6E2 + i) for i in range(25)}
 
 
-def in_formulas(pages: Iterable[str]) -> set[str]:
+def in_formulas(pages: Collection[str]) -> set[str]:
     """The characters of all formulas, with their italics."""
     texts = (unescape(_TAG.sub("", found)) for page in pages for found in _FORMULA.findall(page))
     upright = {sign for text in texts for sign in text if not sign.isspace()}
+    if any("<msqrt" in page or "<mroot" in page for page in pages):
+        upright.add("√")  # which the element stands for
     return upright | {_ITALICS[sign] for sign in upright if sign in _ITALICS}
 
 

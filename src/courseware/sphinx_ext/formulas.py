@@ -23,6 +23,7 @@ NAME = "mathml"  # of the renderer, for Sphinx
 _CHILDREN = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "munder": 2, "mover": 2}
 _CHILDREN |= {"msubsup": 3, "munderover": 3}
 _LIMITS = ("max", "min", "sup", "inf", "lim", "argmax", "argmin")
+_ESCAPED = re.compile(r"\\([_%&#$])")
 # TeX that the translator does not know, in words that it does.
 _SYNONYMS = (
     (re.compile(r"\\lVert(?![a-zA-Z])"), r"\\left\\lVert "),
@@ -61,6 +62,8 @@ def to_mathml(tex: str, *, display: bool = False) -> str:
         raise FormulaError(f"the formula {tex.strip()!r} cannot be read ({reason})") from None
     for element in formula.iter():
         element.text = unescape(element.text or "")
+        if element.tag == "mtext":
+            element.text = _ESCAPED.sub(r"\1", element.text)
     _check(formula, tex.strip())
     _mend(formula, display)
     formula.set("alttext", " ".join(tex.split()))
@@ -97,8 +100,13 @@ def _mend_one(element: ET.Element, display: bool) -> None:
         element.tag = "mn"
     if element.tag == "mo" and text == "/":
         element.attrib |= {"lspace": "0", "rspace": "0"}
-    if element.tag == "mo" and text.isalpha() and len(text) > 1:
-        element.tag = "mi"
+    if element.tag == "mo" and (text.isalpha() or text in ("∂", "∇")):
+        element.tag = "mi"  # a name or a part of one, not an operator with room around it
+        if len(text) == 1:
+            element.set("mathvariant", "normal")
+    if element.tag == "msup" and set(element[1].text or " ") <= set("′″‴"):
+        element.tag = "mrow"  # the font's primes are raised already
+        element[1].attrib |= {"lspace": "0", "rspace": "0"}
     if element.tag == "msub" and display and element[0].text in _LIMITS:
         element.tag = "munder"
     if element.tag == "mover" and element[1].text in ("^", "\u00af", "\u02c6"):
@@ -123,13 +131,27 @@ def _join(row: ET.Element) -> None:
 
 
 def _space(row: ET.Element) -> None:
-    """Set the name of a function off from its argument."""
-    for at in range(len(row) - 2, -1, -1):
-        one, two = row[at], row[at + 1]
-        name = one[0] if one.tag in ("msub", "msup", "munder") else one
-        letters = name.tag == "mi" and len(name.text or "") > 1
-        if letters and row.tag in ("math", "mrow", "mstyle", "mtd") and two.tag not in ("mo", "mspace"):
+    """Set the name of a function off from what is beside it, and a sign close to its number."""
+    if row.tag not in ("math", "mrow", "mstyle", "mtd"):
+        return
+    for at in range(len(row) - 1, -1, -1):
+        if row[at].tag == "mo" and row[at].text in ("−", "+", "±") and (at == 0 or _awaits(row[at - 1])):
+            row[at].set("form", "prefix")
+        both = row[at : at + 2]
+        apart = not any(each.tag in ("mo", "mspace") for each in both)
+        if len(both) == 2 and apart and any(map(_is_function, both)):
             row.insert(at + 1, ET.Element("mspace", width="0.167em"))
+
+
+def _is_function(element: ET.Element) -> bool:
+    name = element[0] if element.tag in ("msub", "msup", "munder") else element
+    return name.tag == "mi" and len(name.text or "") > 1
+
+
+def _awaits(element: ET.Element) -> bool:
+    """Whether an operand comes next: after a bracket that opens, a relation, another operator."""
+    sign = element.text or " "
+    return element.tag == "mo" and sign not in "!|" and unicodedata.category(sign[-1]) != "Pe"
 
 
 def inline(self: HTML5Translator, node: nodes.math) -> None:

@@ -134,7 +134,7 @@ class Glance(SphinxDirective):
         labs = [page for page in self.env.found_docs if page.startswith("labs/")]
         counts = {
             "networks, built and counted": len(list_models()),
-            "papers": len(claims.load_papers()),
+            "papers": len({claim.paper for claim in claims.load_claims()}),
             "published numbers, each with a verdict": len(claims.load_claims()),
             "labs that grade themselves": len(labs),
         }

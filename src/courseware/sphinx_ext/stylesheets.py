@@ -18,6 +18,7 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[{};]', re.DOTALL)
 _LINK = re.compile(r'<link\b(?=[^>]*\brel="stylesheet")[^>]*\bhref="([^":]*?)_static/([^"?]+)[^"]*"[^>]*>\s*')
 _IMPORT = re.compile(r'@import\s*(?:url\()?["\']?([^"\')]+)["\']?\)?\s*;')
 _ADDRESS = re.compile(r"""url\((["']?)(?!["']|data:|[a-z]+:|/|#)([^"')]+)\1\)""")
+_TOKEN_RULE = re.compile(r'data-theme="(\w+)"\] \.highlight(?: \.(\w+))? *\{([^}]*)\}')
 _ONE = "book-and-theme.css"
 _NESTING = ("@media", "@supports", "@layer", "@container")
 
@@ -30,6 +31,24 @@ def words_of(texts: Iterable[str]) -> set[str]:
 def purge(css: str, words: set[str]) -> str:
     """Drop the rules whose selectors all name a class or id that is not among ``words``."""
     return "".join(_kept(_COMMENT.sub("", css), words))
+
+
+def plain_tokens(css: str) -> set[str]:
+    """Return the classes of code's words that look like the text around them, by day and by night.
+
+    Args:
+        css: the style sheet that Pygments wrote for both themes.
+    """
+    looks: dict[tuple[str, str], str] = {}
+    for theme, name, block in _TOKEN_RULE.findall(_COMMENT.sub("", css)):
+        found = re.search(r"(?<![-\w])color:\s*([^;]+?)\s*(?:;|$)", block)
+        other = re.sub(r"(?<![-\w])(color|background):[^;]*;?", "", block).strip() if name else ""
+        looks[theme, name] = f"{found[1] if found else ''} {other}".strip().lower()
+    themes = {theme for theme, _ in looks}
+    names = {name for _, name in looks if name}
+    return {
+        name for name in names if all(looks.get((each, name)) == looks.get((each, "")) for each in themes)
+    }
 
 
 def as_one(pages: Mapping[Path, str], static: Path) -> dict[Path, str]:

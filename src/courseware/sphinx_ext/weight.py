@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
 from courseware.sphinx_ext import fonts, icons, stylesheets
 
+_CODE = re.compile(r'(?<=<div class="highlight">)<pre>.*?</pre>', re.DOTALL)
 _SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script>", re.DOTALL)
 _VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
 _PRELOADED = re.compile(r'\s*<link rel="preload" as="script"[^>]*>')
@@ -54,13 +56,35 @@ def lighten(page: str, pagename: str, options: str) -> str:
     return icons.draw_icons(page)
 
 
+def without_tokens(page: str, plain: Collection[str]) -> str:
+    """Return a page whose code marks only the words that have a colour, and runs of one colour once.
+
+    Args:
+        page: the whole HTML page.
+        plain: the classes of words that look like the text around them.
+    """
+    if not plain:
+        return page
+    colourless = re.compile(rf'<span class="(?:{"|".join(sorted(plain))})">([^<]*)</span>')
+    again = re.compile(r'(<span class="(\w+)">[^<]*)</span><span class="\2">')
+
+    def edit(found: re.Match[str]) -> str:
+        code, changes = colourless.sub(r"\1", found[0]), 1
+        while changes:
+            code, changes = again.subn(r"\1", code)
+        return code
+
+    return _CODE.sub(edit, page)
+
+
 def trim(app: Sphinx, exception: Exception | None) -> None:
     """Leave in style sheets and fonts what the finished pages use."""
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
     files = [path for path in Path(app.outdir).rglob("*.html") if static not in path.parents]
-    pages = {path: path.read_text("utf-8") for path in files}
+    plain = stylesheets.plain_tokens((static / "pygments.css").read_text("utf-8"))
+    pages = {path: without_tokens(path.read_text("utf-8"), plain) for path in files}
     (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages.values())))
     scripts = {path: path.read_text("utf-8") for path in static.rglob("*.js") if path.name not in _UNUSED}
     for path, script in scripts.items():

@@ -101,6 +101,12 @@ def test_intervals_shows_every_seed():
     assert texts(axes)[1].startswith("83.00 ± 2.48")  # 4.303 * 1 / sqrt(3)
 
 
+def test_equal_values_of_several_seeds_are_stacked_so_that_each_is_seen():
+    axes = plots.intervals({"a": [0.5, 0.5, 0.6, 0.5]}).axes[0]
+    places = {(x, round(y, 3)) for line in axes.lines for x, y in zip(*line.get_data(), strict=True)}
+    assert len({place for place in places if place[0] == 0.5}) == 3
+
+
 def test_intervals_against_a_baseline_are_paired_differences():
     axes = plots.intervals({"none": [1.0, 2.0, 3.0], "SE": [1.5, 2.5, 3.5]}, baseline="none").axes[0]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["SE − none"]
