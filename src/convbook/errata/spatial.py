@@ -125,9 +125,10 @@ def alexnet_starts_alike_everywhere() -> str:
     assert all(abs(deviation - 0.01) < 2e-4 for deviation in linear)
     ones = [i for i, m in enumerate(layers, start=1) if m.bias is not None and m.bias.min() == 1]
     assert ones == [2, 4, 5, 6, 7]
-    deviations = ", ".join(f"{deviation:.4f}" for deviation in linear)
+    *rest, last = ones
     return (
-        f"The three linear layers start with deviations {deviations}; layers {ones} start with biases of 1."
+        f"The {len(linear)} linear layers start with deviations between {min(linear):.4f} and "
+        f"{max(linear):.4f}; layers {', '.join(map(str, rest))} and {last} start with biases of 1."
     )
 
 
@@ -372,7 +373,7 @@ def zfnet_keeps_alexnets_widths() -> str:
     kept = [profile("zfnet").layer(f"features.{i}").output_shape[0] for i in (8, 10, 12)]
     assert kept == [384, 384, 256] and wider < figure3
     return (
-        f"Figure 3, with {kept}, has {sizes[0]:.1f} million parameters and errs in {figure3} %; the variant "
+        f"Figure 3, with {kept[0]}, {kept[1]} and {kept[2]}, has {sizes[0]:.1f} million parameters and errs in {figure3} %; the variant "
         f"has {sizes[1]:.1f} million and errs in {wider} %."
     )
 
