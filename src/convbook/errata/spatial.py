@@ -373,8 +373,8 @@ def zfnet_keeps_alexnets_widths() -> str:
     kept = [profile("zfnet").layer(f"features.{i}").output_shape[0] for i in (8, 10, 12)]
     assert kept == [384, 384, 256] and wider < figure3
     return (
-        f"Figure 3, with {kept[0]}, {kept[1]} and {kept[2]}, has {sizes[0]:.1f} million parameters and errs in {figure3} %; the variant "
-        f"has {sizes[1]:.1f} million and errs in {wider} %."
+        f"Figure 3, with {kept[0]}, {kept[1]} and {kept[2]}, has {sizes[0]:.1f} million parameters and errs "
+        f"in {figure3} %; the variant has {sizes[1]:.1f} million and errs in {wider} %."
     )
 
 
