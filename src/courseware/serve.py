@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import sys
 from functools import lru_cache, partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -73,12 +74,21 @@ class Handler(SimpleHTTPRequestHandler):
         """Stay silent."""
 
 
+class Server(ThreadingHTTPServer):
+    """Serves many at once, and lets go of who hangs up without a word: a browser does when it is closed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell of any other failure."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @lru_cache(maxsize=256)
 def _gzipped(path: Path, modified: int) -> bytes:
     return gzip.compress(path.read_bytes(), mtime=0)
 
 
-def make_server(pages: Path, port: int = 8000, prefix: str = "/") -> ThreadingHTTPServer:
+def make_server(pages: Path, port: int = 8000, prefix: str = "/") -> Server:
     """Return a server for `pages` at 127.0.0.1, on `port` or, if that is taken, on a free one.
 
     Args:
@@ -88,6 +98,6 @@ def make_server(pages: Path, port: int = 8000, prefix: str = "/") -> ThreadingHT
     """
     handler = partial(Handler, directory=str(pages), prefix=prefix)
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except OSError:
-        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        return Server(("127.0.0.1", 0), handler)

@@ -143,3 +143,14 @@ def test_the_server_compresses_for_who_asks_and_serves_under_a_prefix(tmp_path):
                 urllib.request.urlopen(address + path)
             assert (caught.value.code, caught.value.read()) == (404, b"lost")
         server.shutdown()
+
+
+def test_the_server_says_nothing_of_a_browser_that_hangs_up_and_tells_of_other_failures(tmp_path, capfd):
+    with make_server(tmp_path, 0) as server:
+        for failure in (ConnectionResetError(), ValueError("no such thing")):
+            try:
+                raise failure
+            except Exception:
+                server.handle_error(None, ("127.0.0.1", 1))
+    said = capfd.readouterr().err
+    assert "ConnectionResetError" not in said and "no such thing" in said
