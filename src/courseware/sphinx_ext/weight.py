@@ -89,7 +89,7 @@ def trim(app: Sphinx, exception: Exception | None) -> None:
     scripts = {path: path.read_text("utf-8") for path in static.rglob("*.js") if path.name not in _UNUSED}
     for path, script in scripts.items():
         if _MEASURES_ALL in script:
-            path.write_text(script.replace(_MEASURES_ALL, ""), "utf-8")
+            path.write_text(script.replace(_MEASURES_ALL, "0"), "utf-8")
     words = stylesheets.words_of([*pages.values(), *scripts.values()])
     for sheet in static.rglob("*.css"):
         sheet.write_text(stylesheets.purge(sheet.read_text("utf-8"), words), "utf-8")
