@@ -318,6 +318,20 @@ def test_code_that_scrolls_can_be_reached_by_keyboard(base, views):
         page.close()
 
 
+def test_buttons_that_copy_come_with_their_code_and_all_of_them_for_the_tab_key(base, views):
+    page = views[390].new_page()
+    try:
+        page.goto(f"{base}chapters/resnext.html")
+        blocks = page.locator("div.highlight > pre").count()
+        buttons = page.locator("div.highlight > button.copybtn")
+        page.wait_for_function("document.querySelector('button.copybtn')")
+        assert 0 < buttons.count() < blocks / 2
+        page.keyboard.press("Tab")
+        assert buttons.count() == blocks
+    finally:
+        page.close()
+
+
 class Links(HTMLParser):
     """Collects a page's anchors and the addresses it points to."""
 

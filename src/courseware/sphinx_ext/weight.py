@@ -21,6 +21,21 @@ _OPTIONS = "documentation_options.js"
 # The theme measures every block of code at load and after each change of the page, for keyboards' sake.
 # That lays out the whole page; book.js does the same for what comes into sight.
 _MEASURES_ALL = '"complete"===document.readyState?I():window.addEventListener("load",I)'
+# A button beside each block of code: a long page has eighty, and most are never come to.
+_ADDS_BUTTON = "codeCell.insertAdjacentHTML('afterend', clipboardButton(id))"
+_ADDS_WHEN_NEAR = """
+    const add = () => {
+      near.disconnect()
+      removeEventListener('keydown', addForKeys)
+      codeCell.insertAdjacentHTML('afterend', clipboardButton(id))
+    }
+    const addForKeys = (event) => event.key === 'Tab' && add()
+    const seen = (entries) => entries.some((entry) => entry.isIntersecting) && add()
+    const near = new IntersectionObserver(seen, { rootMargin: '50% 0px' })
+    near.observe(codeCell)
+    addEventListener('keydown', addForKeys)
+"""
+_PATCHES = {_MEASURES_ALL: "0", _ADDS_BUTTON: _ADDS_WHEN_NEAR}
 _ICON_FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 
 
@@ -88,8 +103,9 @@ def trim(app: Sphinx, exception: Exception | None) -> None:
     (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages.values())))
     scripts = {path: path.read_text("utf-8") for path in static.rglob("*.js") if path.name not in _UNUSED}
     for path, script in scripts.items():
-        if _MEASURES_ALL in script:
-            path.write_text(script.replace(_MEASURES_ALL, "0"), "utf-8")
+        for part, other in _PATCHES.items():
+            if part in script:
+                path.write_text(script.replace(part, other), "utf-8")
     words = stylesheets.words_of([*pages.values(), *scripts.values()])
     for sheet in static.rglob("*.css"):
         sheet.write_text(stylesheets.purge(sheet.read_text("utf-8"), words), "utf-8")
