@@ -1,8 +1,9 @@
 // Lets keyboards reach what scrolls sideways; everything else on a page works without this script.
 (() => {
   "use strict";
+  // Those with a role see to it themselves.
   const SCROLLERS =
-    ":is(.cb-scroll, .pst-scrollable-table-container, .bd-article pre, .cell_output > .output, div.math):not(.cb-live *)";
+    ":is(.cb-scroll, .pst-scrollable-table-container, .bd-article pre, .cell_output > .output, div.math):not([role])";
   const root = document.documentElement;
 
   function mark(element) {

@@ -38,7 +38,7 @@ def test_each_begins_when_it_is_near_and_all_do_for_the_tab_key(visit):
     page = visit("cardinality", FAR, "reduction", FAR, "multipliers", begin=False)
     live = page.locator(".cb-live")
     expect(live).to_have_count(1)
-    page.evaluate("scrollTo(0, 4000)")
+    page.evaluate("scrollTo(0, 5300)")
     expect(live).to_have_count(2)
     page.keyboard.press("Tab")
     expect(live).to_have_count(3)

@@ -308,9 +308,9 @@ def test_code_that_scrolls_can_be_reached_by_keyboard(base, views):
         page.goto(f"{base}chapters/resnext.html")
         scrollers = "[...document.querySelectorAll('.bd-article pre, .cb-scroll')]"
         scrollers += ".filter(e => e.scrollWidth > e.clientWidth + 1)"
-        first = f"{scrollers}[0].scrollIntoView()"
-        page.evaluate(first)
-        page.wait_for_function(f"{scrollers}[0].tabIndex === 0")
+        first = f"{scrollers}.find(e => e.checkVisibility())"
+        page.evaluate(f"{first}.scrollIntoView()")
+        page.wait_for_function(f"{first}.tabIndex === 0")
         page.keyboard.press("Tab")
         assert page.evaluate(f"{scrollers}.length") > 3
         assert page.evaluate(f"{scrollers}.filter(e => e.tabIndex < 0).length") == 0
