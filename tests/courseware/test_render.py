@@ -248,7 +248,7 @@ def test_built_files_hold_no_path_of_the_machine(built):
 def test_the_missing_page_finds_its_style_under_the_books_address(built):
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     prefix = re.sub(r"^https://[^/]+", "", config["html"]["baseurl"])
-    assert f'href="{prefix}_static/styles/' in page(built[0], "404")
+    assert f'<link rel="stylesheet" href="{prefix}_static/' in page(built[0], "404")
 
 
 def test_jupyter_book_alone_gives_the_same_outputs_from_the_same_cache(course):

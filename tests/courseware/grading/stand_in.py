@@ -22,7 +22,10 @@ BOUND = 1.5  # seconds after which a submission counts as stuck
 @contextlib.contextmanager
 def open_bench(order: Order) -> Iterator[Bench]:
     """Grade by `grade`, beside a process that lives as long as a sandbox would."""
-    with subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "sleep", "1000"]) as sandbox:
+    lives = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", "echo begun; exec sleep 1000"]
+    with subprocess.Popen(lives, stdout=subprocess.PIPE) as sandbox:
+        assert sandbox.stdout is not None
+        sandbox.stdout.readline()  # a parent that dies before would leave it behind
         note(f"sandbox {sandbox.pid} of {os.getpid()}")
         try:
             yield Bench(lambda submission: grade(submission, order), BOUND)
