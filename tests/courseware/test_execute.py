@@ -196,7 +196,7 @@ def test_interrupted_runs_keep_what_had_finished_and_leave_no_kernel(course, ali
             assert time.monotonic() < deadline
             time.sleep(0.1)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == status

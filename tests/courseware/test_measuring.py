@@ -96,7 +96,7 @@ def test_the_budget_ends_a_run_gently_and_starts_no_other(programs):
     root, tasks = programs
     said, start = [], time.monotonic()
     assert measuring.measure(tasks("slow", "good"), root, budget=1 / 60, say=said.append)
-    assert time.monotonic() - start < 8
+    assert time.monotonic() - start < 30
     assert (root / "ran").read_text() in ("slow ", "")
     assert "stopped at the end of the budget" in said[-2] and said[-1].endswith("1 left for next time")
 

@@ -211,7 +211,7 @@ def test_a_run_that_is_stopped_says_so_keeps_its_checkpoint_and_writes_no_record
         time.sleep(0.05)
     process.send_signal(number)
     try:
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == status, err
@@ -226,7 +226,7 @@ def test_two_processes_under_torchrun_write_one_record(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port))
     process = _start(tmp_path, "--epochs", "1", "--subset", "128", "--batch-size", "64", launcher=launcher)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert len(load_records(folder=tmp_path)) == 1
     assert out.count("lenet5_modern on digits:") == 1

@@ -100,7 +100,7 @@ def test_a_worker_that_hangs_is_given_up_in_bounded_time(desk):
     desk.hand_in(ada="hang", bob="fine")
     began = time.monotonic()
     found = desk.run()
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 45
     assert points(found) == {"ada": None, "bob": 1}
     assert found.results[0].reason.endswith("it did not answer for 1.5 s")
 
@@ -159,7 +159,7 @@ def test_an_interruption_ends_every_process_and_keeps_what_is_done(desk, alive, 
     until(lambda: len(desk.noted("grade")) == 3 and kept.exists() and b"ada" in kept.read_bytes())
     time.sleep(0.5)  # what is being written when it is interrupted is taken back
     process.send_signal(how)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert said.rstrip().endswith(b"KeyboardInterrupt")
     left = [line.split() for line in desk.notes.read_text().splitlines() if line.startswith("sandbox")]
     assert len(left) == 2
