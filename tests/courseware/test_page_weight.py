@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from io import BytesIO
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from fontTools.ttLib import TTFont
@@ -75,6 +76,15 @@ def test_words_of_code_that_look_like_the_text_in_both_themes_are_not_marked():
     code = '<span class="n">a</span> <span class="k">if</span><span class="k">not</span>'
     shorter = page.format('a <span class="k">ifnot</span>')
     assert weight.without_tokens(page.format(code), plain) == shorter
+
+
+def test_pages_that_are_trimmed_already_stay_as_they_are(tmp_path):
+    (tmp_path / "_static").mkdir()
+    page = tmp_path / "index.html"
+    page.write_text("<p>text</p>")
+    app = SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(format="html"))
+    weight.trim(app, None)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [page]
 
 
 PAGE = """<html><head><title>T</title><meta name="viewport" content="a"><meta name="viewport" content="a">

@@ -19,7 +19,7 @@ CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 SLOWDOWN = 4
 TIMEOUT = 300  # seconds for a page
 # Paint holding keeps the page before on the screen. Without a graphics card the compositor then takes the new
-# one for idle and gives it one frame a second, so that even an empty page is first painted after a second.
+# one for idle and gives it one frame a second, so that even an empty page can wait for a second.
 _BROWSER = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-features=PaintHolding"
 _NODE = "Node.js with npm is not installed: get it from nodejs.org or the system's packages"
 

@@ -97,15 +97,19 @@ def trim(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
+    if not (static / "pygments.css").exists():
+        return  # nothing was out of date, and what stands there is trimmed
     files = [path for path in Path(app.outdir).rglob("*.html") if static not in path.parents]
     plain = stylesheets.plain_tokens((static / "pygments.css").read_text("utf-8"))
     pages = {path: without_tokens(path.read_text("utf-8"), plain) for path in files}
     (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages.values())))
     scripts = {path: path.read_text("utf-8") for path in static.rglob("*.js") if path.name not in _UNUSED}
     for path, script in scripts.items():
+        patched = script
         for part, other in _PATCHES.items():
-            if part in script:
-                path.write_text(script.replace(part, other), "utf-8")
+            patched = patched.replace(part, other)
+        if patched != script:
+            path.write_text(patched, "utf-8")
     words = stylesheets.words_of([*pages.values(), *scripts.values()])
     for sheet in static.rglob("*.css"):
         sheet.write_text(stylesheets.purge(sheet.read_text("utf-8"), words), "utf-8")
