@@ -8,7 +8,7 @@ from typing import Any
 
 from convbook.claims import STATUSES, ClaimError, ClaimTable, Verdict, load_claims, verify
 from convbook.claims.quantities import OTHER
-from convbook.claims.tables import quantity, shown, subject
+from convbook.claims.tables import printed, quantity, shown, subject
 from courseware.notebooks import CourseError
 
 COLOURS = {
@@ -61,7 +61,7 @@ def print_table(verdicts: list[Verdict]) -> None:
     table.add_column("Verdict", no_wrap=True)
     for verdict in verdicts:
         claim = verdict.claim
-        cells = (claim.paper, claim.where, subject(claim), quantity(claim), claim.shown_as, shown(verdict))
+        cells = (claim.paper, claim.where, subject(claim), quantity(claim), printed(claim), shown(verdict))
         colour = COLOURS[verdict.status] if verdict.ok else "bold red"
         words = verdict.status + ("" if verdict.ok else " (surprise)")
         table.add_row(*map(Text, cells), Text(words, style=colour))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from convbook.claims.claim import load_papers
-from convbook.claims.tables import quantity, shown, subject
+from convbook.claims.tables import printed, quantity, shown, subject
 from convbook.claims.verify import STATUSES, Verdict, count_statuses, verify
 
 __all__ = ["ledger_html"]
@@ -78,12 +78,12 @@ def _row(verdict: Verdict) -> str:
     claim = verdict.claim
     paper = load_papers().get(claim.paper)
     status = verdict.status + ("" if verdict.ok else " (unexpected)")
-    printed = f"{claim.value!r}"
+    value = f"{claim.value!r}"
     computed = "" if verdict.computed is None else f"{float(verdict.computed)!r}"
     cells = [
         ("", subject(claim)),
         ("", quantity(claim)),
-        (f' class="cb-number" data-sort="{printed}"', claim.shown_as),
+        (f' class="cb-number" data-sort="{value}"', printed(claim)),
         (f' class="cb-number" data-sort="{computed}"', shown(verdict)),
         ("", f"{status}: {verdict.reason}" if verdict.reason else status),
     ]

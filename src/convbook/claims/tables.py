@@ -1,14 +1,16 @@
 """A paper's numbers beside ours, as a table."""
 
+import math
 from dataclasses import dataclass
 
-from convbook.claims.claim import Claim, load_claims, load_papers
+from convbook.claims.claim import NUMBER, Claim, load_claims, load_papers
 from convbook.claims.quantities import QUANTITIES
 from convbook.claims.verify import Verdict, verify
 from convbook.tables import html_table
 
-__all__ = ["ClaimTable", "shown", "subject", "table"]
+__all__ = ["ClaimTable", "printed", "shown", "subject", "table"]
 
+SCALES = {1e3: "thousand", 1e6: "million", 1e9: "billion"}
 HEADINGS = ("Network", "Quantity", "Printed", "Computed", "Verdict", "Where")
 
 
@@ -30,7 +32,7 @@ class ClaimTable:
             [
                 subject(v.claim),
                 quantity(v.claim),
-                v.claim.shown_as,
+                printed(v.claim),
                 shown(v),
                 v.status + ("" if v.ok else " (unexpected)") + (f": {v.reason}" if v.reason else ""),
                 v.claim.where,
@@ -91,6 +93,16 @@ def quantity(claim: Claim) -> str:
     text += f" of {claim.layer}" if claim.layer else ""
     text += f" (against {claim.baseline})" if claim.baseline else ""
     return text + (f" ({claim.protocol})" if claim.protocol else "")
+
+
+def printed(claim: Claim) -> str:
+    """The number as printed, with its scale or unit where these stand in a table's head or in the text."""
+    if not NUMBER.fullmatch(claim.shown_as):
+        return claim.shown_as
+    number = float(claim.shown_as.replace(",", ""))
+    words = {1.0: QUANTITIES[claim.quantity].unit} | SCALES
+    word = next((word for size, word in words.items() if math.isclose(number * size, claim.value)), "")
+    return f"{claim.shown_as} {word}".strip()
 
 
 def shown(verdict: Verdict) -> str:

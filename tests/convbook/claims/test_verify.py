@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from convbook.claims import Claim, ClaimError, check, table, verify
+from convbook.claims.tables import printed
 from convbook.claims.verify import count_statuses
 
 RESNET50_PARAMS = 25_557_032
@@ -171,6 +172,22 @@ def test_counts_have_every_status_in_the_ledgers_order():
     assert counts == {"exact": 1, "agrees": 0, "differs": 0, "measured": 0, "not recomputed": 1}
 
 
+@pytest.mark.parametrize(
+    ("value", "shown_as", "quantity", "text"),
+    [
+        (569e6, "569", "macs", "569 million"),
+        (4.2e6, "4.2", "params", "4.2 million"),
+        (2578.0, "2,578", "params", "2,578"),
+        (25.6e6, "25.6M", "params", "25.6M"),
+        (94.75, "94.75", "cifar10_accuracy", "94.75 %"),
+        (8140.0, "8.14 s", "milliseconds", "8.14 s"),
+        (650_000.0, "650,000", "neurons", "650,000"),
+    ],
+)
+def test_a_bare_number_is_shown_with_the_scale_or_unit_of_its_column(value, shown_as, quantity, text):
+    assert printed(claim(value, shown_as, quantity=quantity)) == text
+
+
 def test_a_papers_table_shows_printed_and_computed():
     rows = table("xie2017aggregated", where="Table 1", quantities=["params", "macs"]).rows()
     assert [row[0] for row in rows] == ["resnet50", "resnext50_32x4d", "resnet50", "resnext50_32x4d"]
@@ -178,7 +195,7 @@ def test_a_papers_table_shows_printed_and_computed():
     one_place = table("xie2017aggregated", where="Table 1")
     assert one_place.headings()[-1] == "Verdict" and "Table 1" in one_place.caption
     html = one_place._repr_html_()
-    assert '<th scope="row">resnext50_32x4d</th>' in html and 'role="region"' in html
+    assert '<th scope="row" role="rowheader">resnext50_32x4d</th>' in html and 'role="region"' in html
     assert (
         "| resnext50_32x4d | MACs | 4.2 × 10⁹ | 4,230,479,872 | agrees | Table 1 |"
         in table("xie2017aggregated").to_markdown()
