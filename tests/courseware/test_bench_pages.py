@@ -82,3 +82,22 @@ def test_a_changed_chapter_differs_in_its_first_text_alone():
     assert made["two"] == text
     assert json.loads(made["one"])["cells"][1]["source"][0] == "# A"
     assert json.loads(made["one"]) != json.loads(text)
+
+
+def test_a_page_that_is_too_much_for_lighthouse_is_named_and_the_others_are_judged(book, monkeypatch):
+    program = book / "lighthouse"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"case $1 in */404.html) echo 'It has exceeded the allotted time.' >&2; exit 1;; esac\n"
+        'for word in "$@"; do case $word in --output-path=*) made=${word#*=};; esac; done\n'
+        f'cp {book}/report.json "$made"\n'
+    )
+    program.chmod(0o755)
+    (book / "report.json").write_text(json.dumps(report()))
+    monkeypatch.setattr(lighthouse, "install", lambda folder: program)
+    monkeypatch.setattr(lighthouse, "find_chromium", lambda: "/bin/true")
+    said = []
+    figures = {figure.part: figure for figure in pages.Looks().run(Bench(repeats=1, say=said.append))}
+    assert "404: too much for Lighthouse" in said[-1]
+    assert "of 3 pages" in figures["performance"].note
+    assert figures["performance"].note.endswith("too much for Lighthouse: 404")

@@ -24,6 +24,10 @@ _BROWSER = "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --
 _NODE = "Node.js with npm is not installed: get it from nodejs.org or the system's packages"
 
 
+class OutOfPatience(CourseError):
+    """Lighthouse gave up waiting for the browser: the page is too much for it."""
+
+
 class Unavailable(Exception):
     """What measuring needs is not there."""
 
@@ -89,7 +93,8 @@ def look(program: Path, address: str, kept: Path) -> View:
 
     Raises:
         Unavailable: there is no browser.
-        CourseError: Lighthouse failed.
+        OutOfPatience: the page is too much for Lighthouse.
+        CourseError: Lighthouse failed otherwise.
     """
     if not kept.exists():
         try:
@@ -109,7 +114,8 @@ def look(program: Path, address: str, kept: Path) -> View:
         except subprocess.TimeoutExpired:
             raise CourseError(f"lighthouse took over {TIMEOUT} s for {address}") from None
         if done.returncode or not made.exists():
-            raise CourseError(f"lighthouse failed on {address}: {(done.stderr.splitlines() or [''])[-1]}")
+            kind = OutOfPatience if "exceeded the allotted time" in done.stderr else CourseError
+            raise kind(f"lighthouse failed on {address}: {(done.stderr.splitlines() or [''])[-1]}")
         write_atomic(kept, made.read_bytes())
         made.unlink()
     return View.of(json.loads(kept.read_text("utf-8")))

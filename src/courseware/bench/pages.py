@@ -68,11 +68,13 @@ class Looks(Case):
             worst = sorted(found, key=lambda name: found[name], reverse=not target.least)
             listed = ", ".join(f"{name} {found[name]:.3g}" for name in worst[:3])
             note = f"{part} of {len(found)} pages, the worst: {listed}"
+            absent = [name for name in names if name not in views]
+            note += f"; too much for Lighthouse: {', '.join(absent)}" if absent else ""
             yield self.figure(part, [found[worst[0]]], unit="", needed=1, note=note)
 
 
 def look_at(bench: Bench, html: Path, names: list[str], program: Path, kept: Path) -> dict[str, View]:
-    """Name -> the best look at each page, one after the other."""
+    """Name -> the best look at each page that Lighthouse can judge, one after the other."""
     server = make_server(html, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     views = {}
@@ -81,7 +83,11 @@ def look_at(bench: Bench, html: Path, names: list[str], program: Path, kept: Pat
             bench.check_time()
             address = f"http://127.0.0.1:{server.server_address[1]}/{name}.html"
             files = [kept / f"{name.replace('/', '-')}-{turn}.json" for turn in range(bench.repeats)]
-            looks = [lighthouse.look(program, address, file) for file in files]
+            try:
+                looks = [lighthouse.look(program, address, file) for file in files]
+            except lighthouse.OutOfPatience:
+                bench.say(f"  {number} of {len(names)}: {name}: too much for Lighthouse, not judged")
+                continue
             views[name] = view = max(looks, key=lambda each: each.scores["performance"])
             bench.say(f"  {number} of {len(names)}: {line(name, view)}")
     finally:
