@@ -10,6 +10,7 @@ from typing import Any
 from docutils.nodes import make_id  # type: ignore[import-untyped]
 
 _CHECKED = re.compile(r"""\bclaims\.check\(\s*["'](\w+)["']""")
+_SHOWN = re.compile(r"\bexplore\.(\w+)\(")
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
 
 
@@ -31,16 +32,18 @@ def chapters_on_papers(notebooks: Mapping[str, str], up: str = "") -> dict[str, 
     return found
 
 
-def section_showing(text: str, explorable: str) -> str:
-    """The anchor of a notebook's section with a call of ``explore.NAME``, or "" if there is none."""
+def sections_showing(text: str) -> dict[str, str]:
+    """The anchor of the section in which a notebook first calls ``explore.NAME``, by that name."""
     anchor = ""
+    found: dict[str, str] = {}
     for kind, source in _cells(text):
         if kind == "markdown":
             headings = _HEADING.findall(source)
             anchor = make_id(headings[-1]) if headings else anchor
-        elif re.search(rf"\bexplore\.{explorable}\(", source):
-            return anchor
-    return ""
+        else:
+            for name in _SHOWN.findall(source):
+                found.setdefault(name, anchor)
+    return found
 
 
 def _cells(text: str) -> list[tuple[str, str]]:

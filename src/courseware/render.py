@@ -102,13 +102,14 @@ def show(root: Path, pages: dict[str, str], out: Path, *, force: bool = False, s
     """
     work = out.parent
     inputs = _inputs(root, pages, say)
-    code = _code(root, inputs)
+    texts = {name for name in inputs if name.endswith((".md", ".ipynb")) and name not in BESIDE}
+    code = _code(root, {name: content for name, content in inputs.items() if name not in texts})
     digest = _digest(code, inputs)
     stamp = work / f".{out.name}.sha256"
     current = stamp.read_text() if stamp.exists() else ""
     if not force and digest == current and not _absent(out, pages):
         return False
-    kept = work / ".rendered"  # what Sphinx has read, for as long as the same code reads it
+    kept = work / ".rendered"  # what Sphinx has read and written, for as long as no more than texts change
     made_by = kept / "code.sha256"
     if force or not made_by.exists() or made_by.read_text() != code:
         shutil.rmtree(kept, ignore_errors=True)
@@ -165,15 +166,14 @@ def _inputs(root: Path, pages: dict[str, str], say: Say) -> dict[str, bytes]:
 
 
 def _code(root: Path, inputs: dict[str, bytes]) -> str:
-    """Return the hash of what decides how any page looks: code, configuration, the book's order."""
+    """Return the hash of what decides how any page looks: code, and all inputs but the pages' texts."""
     digest = hashlib.sha256(cache.environment(cache.package_folder(root), root).encode())
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    here = Path(__file__).parent
+    for path in sorted([*here.rglob("*.py"), *here.rglob("*.json")]):
         digest.update(path.read_bytes())
     for name in ("jupyter-book", "sphinx", "myst-nb", "sphinx-book-theme", "pydata-sphinx-theme"):
         digest.update(f"{name} {version(name)}\n".encode())
-    for name in BESIDE:
-        digest.update(f"{name} {hashlib.sha256(inputs.get(name, b'')).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return _digest(digest.hexdigest(), inputs)
 
 
 def _digest(code: str, inputs: dict[str, bytes]) -> str:
@@ -197,12 +197,11 @@ def _write_stage(stage: Path, inputs: dict[str, bytes]) -> None:
 
 
 def _render(root: Path, stage: Path, out: Path, kept: Path, log: Path) -> None:
-    """Run Jupyter Book on the staged sources, then move its pages to `out`.
+    """Run Jupyter Book on the staged sources, then put its pages in the place of `out`.
 
-    In `kept` stays what Sphinx has read, until something fails: a warning is given only while reading.
+    In `kept` stays what Sphinx has read and written, until something fails: a warning is given once.
     """
     made = kept / "_build" / "html"
-    shutil.rmtree(made, ignore_errors=True)  # all pages are written anew: each shows the others' titles
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(stage)]
     command += ["--path-output", str(kept), "--warningiserror", "--keep-going", "--nitpick"]
     environ = dict(os.environ, NO_COLOR="1", PYTHONWARNINGS="ignore::DeprecationWarning")
@@ -232,11 +231,12 @@ def _relevant(log: Path, stage: Path, root: Path, most: int = 20) -> list[str]:
 
 
 def _swap(made: Path, out: Path) -> None:
-    """Put `made` in the place of `out` by two renames."""
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".old-") as old:
+    """Put a copy of `made` in the place of `out` by two renames."""
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".new-") as place:
+        shutil.copytree(made, Path(place, "new"))
         if out.exists():
-            out.rename(Path(old) / "html")
-        made.rename(out)
+            out.rename(Path(place, "old"))
+        Path(place, "new").rename(out)
 
 
 @contextlib.contextmanager

@@ -127,6 +127,14 @@ def test_the_printed_book_is_tagged_has_an_outline_and_embeds_its_fonts(printed)
     assert described and all(re.search(rb"/FontFile\d?", each) for each in described)
 
 
+def test_the_printed_books_outline_has_each_title_once_and_whole(printed):
+    book, _, content = printed
+    titles = [title.decode("latin-1") for title in re.findall(rb"/Title \(([^)]*)\)", content)]
+    assert not [title for title in titles if title[: len(title) // 2] * 2 == title]
+    plain = {entry.title for entry in book.entries if entry.title.isascii() and "(" not in entry.title}
+    assert len(plain) > 4 and plain <= set(titles)
+
+
 def test_the_printed_book_runs_no_script_and_unfolds_everything(printed):
     page = printed[0].html({})
     assert not re.search(r"<(script|button|input|form)\b", page)

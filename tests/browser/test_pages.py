@@ -368,6 +368,20 @@ def test_every_internal_link_and_anchor_leads_somewhere(html, prefix):
     assert broken == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("kept", ["", "light", "dark"], ids=["first visit", "kept light", "kept dark"])
+def test_a_page_has_its_readers_theme_before_any_script_of_the_theme_ran(browser, base, theme, kept):
+    context = browser.new_context(color_scheme=theme)
+    try:
+        context.add_init_script(f"if ('{kept}') localStorage.setItem('mode', '{kept}')")
+        page = context.new_page()
+        page.route("**/_static/scripts/*", lambda route: route.abort())
+        page.goto(f"{base}references.html")
+        assert page.evaluate("document.documentElement.dataset.theme") == (kept or theme)
+    finally:
+        context.close()
+
+
 def test_no_page_shows_a_control_that_needs_a_kernel(html):
     pages = list(html.rglob("*.html"))
     assert pages
@@ -378,7 +392,7 @@ def test_no_page_shows_a_control_that_needs_a_kernel(html):
 def test_the_sitemap_lists_every_page_under_the_books_address(html, prefix):
     listed = re.findall(r"<loc>([^<]*)</loc>", (html / "sitemap.xml").read_text("utf-8"))
     paths = {urlsplit(url).path for url in listed}
-    assert {f"{prefix}{name}.html" for name in contents.sources(ROOT)} <= paths
+    assert {f"{prefix}{name}.html" for name in contents.sources(ROOT)} == paths
 
 
 def test_a_missing_browser_says_how_to_get_one(monkeypatch):

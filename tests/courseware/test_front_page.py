@@ -7,7 +7,7 @@ import yaml
 from convbook import explore
 from courseware import contents
 from courseware.notebooks import find_root
-from courseware.places import chapters_on_papers, section_showing
+from courseware.places import chapters_on_papers, sections_showing
 from courseware.sphinx_ext.front import CARDS, card_html, timeline_html
 
 ROOT = find_root()
@@ -46,9 +46,9 @@ def test_the_books_own_chapters_are_found_by_the_papers_they_check():
 
 
 def test_a_card_leads_to_the_section_that_shows_its_explorable():
-    assert section_showing(BOOK["chapters/one"], "convolution") == "see-it-slide"
-    assert section_showing(BOOK["chapters/one"], "window") == "one-first"
-    assert section_showing(BOOK["chapters/two"], "convolution") == ""
+    assert sections_showing(BOOK["chapters/one"])["convolution"] == "see-it-slide"
+    assert sections_showing(BOOK["chapters/one"])["window"] == "one-first"
+    assert sections_showing(BOOK["chapters/two"]) == {}
 
 
 def test_every_page_of_the_part_play_has_a_card_and_every_card_a_picture():

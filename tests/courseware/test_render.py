@@ -43,14 +43,16 @@ def write_notebook(path, *cells):
     path.write_text(json.dumps(notebook))
 
 
-def write_chapter(path, title, *, figure="{'alt': 'a line'}", code="print(6 * 7)", check="assert True"):
+def write_chapter(
+    path, title, *, figure="{'alt': 'a line'}", svg=SVG, code="print(6 * 7)", check="assert True"
+):
     write_notebook(
         path,
         ("markdown", f"# {title}\n\nBy {{cite:t}}`he2016deep`."),
         ("code", SETUP, "setup"),
         ("code", 'run = "smoke"', "parameters"),
         ("code", code),
-        ("code", FIGURE.format(svg=SVG, metadata=figure)),
+        ("code", FIGURE.format(svg=svg, metadata=figure)),
         ("code", check, "check"),
     )
 
@@ -148,6 +150,25 @@ def test_a_changed_cell_executes_that_notebook_alone(course):
     book = render.build(course, say=quiet)
     assert (book.executed, book.rendered) == (1, True)
     assert "12321" in page(course, "chapters/one")
+
+
+def test_after_a_change_that_page_alone_is_written_and_all_pages_once_a_title_changes(course):
+    html = course / "_build" / "html"
+    written, pictures = [], []
+    for title, svg in (("One", SVG), ("One", SVG.replace("30", "31")), ("Other", SVG)):
+        write_chapter(course / "chapters" / "one.ipynb", f"{title}\n\nDrawn {svg[50:]!r}.", svg=svg)
+        render.build(course, say=quiet)
+        written.append(
+            {name: (html / f"{name}.html").stat().st_mtime_ns for name in ("chapters/one", "chapters/two")}
+        )
+        pictures.append(len(list((html / "_images").glob("*.svg"))))
+        assert (html / "sitemap.xml").read_text("utf-8").count("<loc>") == 5
+    assert pictures == [1, 2, 1], "both chapters share a picture but the second time, and old ones go"
+    first, second, third = written
+    assert first["chapters/one"] < second["chapters/one"] < third["chapters/one"]
+    assert first["chapters/two"] == second["chapters/two"] < third["chapters/two"]
+    assert "Other" in page(course, "index")
+    assert "Other" in page(course, "chapters/two")
 
 
 def test_pages_show_what_cells_printed(built):

@@ -7,6 +7,7 @@ It makes `jupyter-book build .` alone give the same book as `course build`:
 - `front`: the front page's cards, counts and timeline;
 - `heads`, `terms` and `equations`: what stands beneath a title, glossary links at first use, numbers;
 - `cards` and `feed`: what other places show of a page, and of a version;
+- `fresh`: which pages are read and written again;
 - `pages` and `html`: repairs of the theme, so that a page needs no other host and passes axe.
 """
 
@@ -22,6 +23,7 @@ from courseware.sphinx_ext import (
     equations,
     executed,
     feed,
+    fresh,
     front,
     heads,
     missing,
@@ -32,6 +34,6 @@ from courseware.sphinx_ext import (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register everything with Sphinx."""
-    for part in (executed, directives, front, equations, terms, pages, heads, cards, feed, missing):
+    for part in (executed, directives, front, equations, terms, pages, heads, cards, feed, missing, fresh):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

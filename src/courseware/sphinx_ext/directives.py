@@ -15,6 +15,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from courseware import computed
 from courseware.places import chapters_on_papers
+from courseware.sphinx_ext.fresh import looks_beyond
 
 
 class Ledger(SphinxDirective):
@@ -22,7 +23,7 @@ class Ledger(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the ledger as raw HTML."""
-        self.env.note_reread()  # the package may have changed although this page has not
+        looks_beyond(self.env)
         html = computed.load("ledger", Path(self.env.app.srcdir))
         return [nodes.raw("", with_roles(html), format="html")]
 
@@ -32,7 +33,7 @@ class Errata(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Settle all slips and parse the page's Markdown: its headings become the page's own."""
-        self.env.note_reread()
+        looks_beyond(self.env)
         markdown = computed.load("errata", Path(self.env.app.srcdir))
         return self.parse_text_to_nodes(markdown, allow_section_headings=True)
 
@@ -44,7 +45,7 @@ class Measured(SphinxDirective):
         """Draw the curves and parse the page's Markdown: its headings become the page's own."""
         from courseware.measured import measured_markdown
 
-        self.env.note_reread()
+        looks_beyond(self.env)
         return self.parse_text_to_nodes(measured_markdown(self.draw), allow_section_headings=True)
 
     def draw(self, name: str, figure: Any, alt: str) -> str:
@@ -61,7 +62,7 @@ class Benchmark(SphinxDirective):
         """Parse the page's Markdown: its headings become the page's own."""
         from courseware.bench.page import benchmark_markdown
 
-        self.env.note_reread()
+        looks_beyond(self.env)
         return self.parse_text_to_nodes(benchmark_markdown(), allow_section_headings=True)
 
 
@@ -79,7 +80,6 @@ class Explorable(SphinxDirective):
         from convbook.explore.shell import to_json
         from courseware import explorables
 
-        self.env.note_reread()
         name = self.arguments[0]
         try:
             explorable = explorables.load(name, Path(self.env.app.srcdir))
@@ -90,6 +90,7 @@ class Explorable(SphinxDirective):
             target = Path(self.env.app.outdir, beside, f"{part}.json")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(to_json(content), "utf-8")
+        looks_beyond(self.env, *(f"{beside}{part}.json" for part in explorable.parts))
         up = "../" * self.env.docname.count("/")
         if "chapters" in explorable.data:
             links = chapters_on_papers(getattr(self.env.app, "convbook_notebooks", {}), up)

@@ -12,7 +12,8 @@ from docutils import nodes  # type: ignore[import-untyped]
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from courseware.places import chapters_on_papers, section_showing
+from courseware.places import chapters_on_papers, sections_showing
+from courseware.sphinx_ext.fresh import looks_beyond
 
 Link = Mapping[str, str]  # title and href
 
@@ -94,14 +95,14 @@ class Play(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the cards as a list of links."""
-        self.env.note_reread()
+        looks_beyond(self.env)
         found = [card for card in CARDS if card.page in self.env.found_docs - {self.env.docname}]
         items = "".join(card_html(card, self._address(card), self._icon(card)) for card in found)
         return [nodes.raw("", f'<ul class="cb-play">{items}</ul>', format="html")]
 
     def _address(self, card: Card) -> str:
         notebook = _notebooks(self.env.app).get(card.page)
-        anchor = section_showing(notebook, card.shown_by) if notebook and card.shown_by else ""
+        anchor = sections_showing(notebook).get(card.shown_by, "") if notebook else ""
         anchor = "the-map" if card.page == "index" else anchor
         return f"{_up(self.env.docname)}{card.page}.html{'#' if anchor else ''}{anchor}"
 
@@ -116,7 +117,7 @@ class Timeline(SphinxDirective):
         """Return the years as a list."""
         from courseware import explorables
 
-        self.env.note_reread()
+        looks_beyond(self.env)
         counted = explorables.load("networks", Path(self.env.app.srcdir)).data
         chapters = chapters_on_papers(_notebooks(self.env.app), _up(self.env.docname))
         return [nodes.raw("", timeline_html(counted["timeline"], counted["papers"], chapters), format="html")]
@@ -130,7 +131,7 @@ class Glance(SphinxDirective):
         from convbook import claims
         from convbook.models import list_models
 
-        self.env.note_reread()
+        looks_beyond(self.env)
         labs = [page for page in self.env.found_docs if page.startswith("labs/")]
         counts = {
             "networks, built and counted": len(list_models()),

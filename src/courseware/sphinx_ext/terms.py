@@ -82,20 +82,22 @@ def _tolerant(words: str) -> str:
 
 def glossary(env: BuildEnvironment) -> Glossary:
     """Collect the terms of every glossary in the book."""
-    terms = []
-    for words, _, kind, page, anchor, _ in env.get_domain("std").get_objects():
-        if kind == "term":
-            terms.append(Term(words, page, anchor, _meaning(env, page, anchor)))
-    return Glossary(tuple(terms))
+    objects = env.get_domain("std").get_objects()
+    named = [(words, page, anchor) for words, _, kind, page, anchor, _ in objects if kind == "term"]
+    meant = {page: _meanings(env.get_doctree(page)) for page in {page for _, page, _ in named}}
+    return Glossary(
+        tuple(Term(words, page, anchor, meant[page].get(anchor, "")) for words, page, anchor in named)
+    )
 
 
-def _meaning(env: BuildEnvironment, page: str, anchor: str) -> str:
-    """Return the definition behind an anchor of a glossary's page, in one line."""
-    for term in env.get_doctree(page).findall(nodes.term):
-        if anchor in term["ids"]:
-            definition = next(iter(term.parent.findall(nodes.definition)), None)
-            return " ".join(definition.astext().split()) if definition is not None else ""
-    return ""
+def _meanings(doctree: nodes.document) -> dict[str, str]:
+    """Return the definition behind each anchor of a glossary's page, in one line."""
+    found: dict[str, str] = {}
+    for term in doctree.findall(nodes.term):
+        definition = next(iter(term.parent.findall(nodes.definition)), None)
+        meaning = " ".join(definition.astext().split()) if definition is not None else ""
+        found |= dict.fromkeys(term["ids"], meaning)
+    return found
 
 
 def link(app: Sphinx, doctree: nodes.document, docname: str) -> None:

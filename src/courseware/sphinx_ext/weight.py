@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from pathlib import Path
+from urllib.parse import unquote
 
 from sphinx.application import Sphinx
 
@@ -35,7 +36,17 @@ _ADDS_WHEN_NEAR = """
     near.observe(codeCell)
     addEventListener('keydown', addForKeys)
 """
-_PATCHES = {_MEASURES_ALL: "0", _ADDS_BUTTON: _ADDS_WHEN_NEAR}
+# The theme's two scripts ready the page in some fifteen steps: one after the other, but not in one breath.
+_READY = '"loading"!=document.readyState?{}:'
+_STEPS = {_READY.format(f"{step}()"): _READY.format(f"setTimeout({step})") for step in "et"}
+_PATCHES = {_MEASURES_ALL: "0", _ADDS_BUTTON: _ADDS_WHEN_NEAR, **_STEPS}
+# On a first visit the page would begin with no theme, and be styled again once the theme's script has one.
+_GUESS = 'dataset.theme = localStorage.getItem("theme") || "auto"'
+_DECISION = (
+    'dataset.theme = ((mode) => mode !== "auto" ? mode : matchMedia("(prefers-color-scheme: dark)").matches '
+    '? "dark" : "light")(document.documentElement.dataset.mode)'
+)
+_PICTURE = re.compile(r'="(?:[^"]*/)?([^"/]*\.(?:svg|webp|png|jpe?g|gif))"')
 _ICON_FONTS = ("fa-solid-900", "fa-regular-400", "fa-brands-400")
 
 
@@ -59,7 +70,7 @@ def lighten(page: str, pagename: str, options: str) -> str:
             attributes += " defer"
         return f"<script{attributes}>{body}</script>"
 
-    page = _PRELOADED.sub("", _SCRIPT.sub(edit, page))
+    page = _PRELOADED.sub("", _SCRIPT.sub(edit, page)).replace(_GUESS, _DECISION)
     first = _VIEWPORT.search(page)
     if first:
         page = page[: first.end()] + _VIEWPORT.sub("", page[first.end() :])
@@ -101,7 +112,8 @@ def trim(app: Sphinx, exception: Exception | None) -> None:
         return  # nothing was out of date, and what stands there is trimmed
     files = [path for path in Path(app.outdir).rglob("*.html") if static not in path.parents]
     plain = stylesheets.plain_tokens((static / "pygments.css").read_text("utf-8"))
-    pages = {path: without_tokens(path.read_text("utf-8"), plain) for path in files}
+    before = {path: path.read_text("utf-8") for path in files}
+    pages = {path: without_tokens(page, plain) for path, page in before.items()}
     (static / fonts.MATH).write_bytes(fonts.math_font(fonts.in_formulas(pages.values())))
     scripts = {path: path.read_text("utf-8") for path in static.rglob("*.js") if path.name not in _UNUSED}
     for path, script in scripts.items():
@@ -113,8 +125,14 @@ def trim(app: Sphinx, exception: Exception | None) -> None:
     words = stylesheets.words_of([*pages.values(), *scripts.values()])
     for sheet in static.rglob("*.css"):
         sheet.write_text(stylesheets.purge(sheet.read_text("utf-8"), words), "utf-8")
-    for path, page in stylesheets.as_one(pages, static).items():
-        path.write_text(page, "utf-8")
+    pages |= stylesheets.as_one(pages, static)
+    for path, page in pages.items():
+        if page != before[path]:
+            path.write_text(page, "utf-8")
+    named = {unquote(name) for page in pages.values() for name in _PICTURE.findall(page)}
+    for path in [*Path(app.outdir, "_images").glob("*"), *(static / "cards").glob("*")]:
+        if path.name not in named:  # left from a page as it was
+            path.unlink()
     signs = fonts.in_styles(path.read_text("utf-8") for path in static.rglob("*.css"))
     for name in _ICON_FONTS:
         folder = static / "vendor" / "fontawesome" / "webfonts"
