@@ -42,6 +42,13 @@ def test_a_page_is_announced_with_title_description_and_a_card_that_exists(html,
     assert card.stat().st_size < 300_000
 
 
+@pytest.mark.parametrize("page", ["404", "genindex", "search"])
+def test_a_page_that_no_source_stands_behind_is_described_once(html, page):
+    text = text_of(html, page)
+    assert text.count('name="description"') == 1
+    assert 40 <= len(meta(text)["description"]) <= 200
+
+
 @pytest.mark.parametrize("page", CHAPTERS + LABS)
 def test_a_notebook_can_be_opened_and_downloaded_without_opening_a_menu(html, page):
     head = re.search(r'</h1><ul class="cb-head">.*?</ul>', text_of(html, page))[0]

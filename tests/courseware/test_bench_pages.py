@@ -27,6 +27,9 @@ def report(performance=1.0, paint=400.0, blocking=30.0, alt=1):
 def book(tmp_path, monkeypatch):
     (tmp_path / "index.md").write_text("# Book")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: index\n")
+    (tmp_path / "_config.yml").write_text(
+        "repository: {url: https://github.com/them/book}\nhtml: {baseurl: https://book.org/sub/path/}\n"
+    )
     html = tmp_path / "_build" / "html"
     html.mkdir(parents=True)
     (html / "index.html").write_text("<h1>Book</h1>")
@@ -88,7 +91,8 @@ def test_a_page_that_is_too_much_for_lighthouse_is_named_and_the_others_are_judg
     program = book / "lighthouse"
     program.write_text(
         "#!/bin/sh\n"
-        f"case $1 in */404.html) echo 'It has exceeded the allotted time.' >&2; exit 1;; esac\n"
+        "case $1 in */sub/path/*) ;; *) exit 1;; esac\n"
+        "case $1 in */404.html) echo 'It has exceeded the allotted time.' >&2; exit 1;; esac\n"
         'for word in "$@"; do case $word in --output-path=*) made=${word#*=};; esac; done\n'
         f'cp {book}/report.json "$made"\n'
     )

@@ -1,8 +1,8 @@
 // Search, filter and sort for the ledger; the table stands complete without it.
 for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
   root.dataset.ready = "true";
-  const body = root.querySelector("tbody");
-  const rows = [...body.rows];
+  const bodies = [...root.querySelectorAll("tbody")]; // one a paper, until the rows are sorted
+  const rows = bodies.flatMap((body) => [...body.rows]);
   const controls = root.querySelector(".cb-controls");
   const status = root.querySelector(".cb-shown");
 
@@ -24,6 +24,9 @@ for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
   const paper = choice("Paper", distinct((row) => row.dataset.paper));
   const verdict = choice("Status", distinct((row) => row.dataset.status).sort());
 
+  const tell = (shown) => {
+    status.textContent = `${shown} of ${rows.length} claims shown`;
+  };
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -35,7 +38,8 @@ for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
         !words.every((word) => text.includes(word));
       shown += row.hidden ? 0 : 1;
     }
-    status.textContent = `${shown} of ${rows.length} claims shown`;
+    for (const body of bodies) body.hidden = [...body.rows].every((row) => row.hidden);
+    tell(shown);
   };
   for (const control of [search, paper, verdict]) control.addEventListener("input", filter);
 
@@ -55,10 +59,12 @@ for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
       for (const other of headings) other.removeAttribute("aria-sort");
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
       rows.sort((a, b) => compare(key(a.cells[column]), key(b.cells[column])) * (down ? -1 : 1));
-      body.append(...rows);
+      bodies[0].append(...rows);
+      bodies[0].style.setProperty("--rows", rows.length);
+      filter();
     });
   });
 
   controls.hidden = false;
-  filter();
+  tell(rows.length);
 }

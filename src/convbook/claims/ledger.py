@@ -2,6 +2,7 @@
 
 import html
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 
 from convbook.claims.claim import load_papers
@@ -60,7 +61,7 @@ def ledger_html(verdicts: Iterable[Verdict] | None = None) -> str:
     head = "".join(
         f'<th scope="col"{" class=cb-number" if name in NUMERIC else ""}>{name}</th>' for name in HEADINGS
     )
-    body = "".join(map(_row, verdicts))
+    bodies = "".join(_body(list(alike)) for _, alike in groupby(verdicts, lambda v: v.claim.paper))
     papers = len({v.claim.paper for v in verdicts})
     script = (Path(__file__).parent / "ledger.js").read_text(encoding="utf-8")
     return (
@@ -70,8 +71,13 @@ def ledger_html(verdicts: Iterable[Verdict] | None = None) -> str:
         '<div class="cb-region" role="region" tabindex="0" aria-label="Ledger of claims">'
         f"<table><caption>What the papers print, and what comes out</caption>{'<col>' * len(HEADINGS)}"
         f"<thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div></div><script>{script}</script>"
+        f"{bodies}</table></div></div><script>{script}</script>"
     )
+
+
+def _body(verdicts: list[Verdict]) -> str:
+    """A paper's rows; their number tells how long they are before they are laid out."""
+    return f'<tbody style="--rows: {len(verdicts)}">{"".join(map(_row, verdicts))}</tbody>'
 
 
 def _row(verdict: Verdict) -> str:

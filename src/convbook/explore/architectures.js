@@ -89,7 +89,7 @@ export default {
       slot.element = create("section", { "aria-label": slot.title },
         create("label", { class: "cb-find" }, `${slot.title} (type to search)`, input), problem, about, knobs, figure);
       Object.assign(slot, { input, about, knobs, figure, table });
-      slot.choose = async (name) => {
+      slot.choose = async (name, then = update) => {
         const turn = (slot.turn = (slot.turn ?? 0) + 1);
         problem.textContent = "";
         let failed = networks.has(name) ? "" : `No network here is called ${name}.`;
@@ -109,7 +109,7 @@ export default {
         slot.opened.clear();
         addKnobs(slot);
         if (beside) remember();
-        update();
+        then();
       };
       slot.start = first;
       return slot;
@@ -133,7 +133,19 @@ export default {
       slot.knobs.replaceChildren(resolution, width);
     }
 
-    function update() {
+    let latest; // of all updates: one that is still on its way stops for it
+    const update = () => (latest = steps()).forEach((step) => step());
+    async function begin() {
+      await Promise.all(slots.map((slot) => slot.choose(slot.start, () => {})));
+      const first = (latest = steps());
+      for (const step of first) {
+        await breath();
+        if (latest === first) step();
+      }
+    }
+
+    /** What draws everything anew, in the order from top to bottom. */
+    function steps() {
       const ready = slots.filter((slot) => slot.packed);
       for (const slot of ready) slot.read = reader(slot.packed, slot.w, slot.r);
       const stages = ready.map((slot) => slot.read.stages);
@@ -141,13 +153,12 @@ export default {
         tall: Math.max(...stages.flat().map((stage) => Math.sqrt(stage.pixels))),
         wide: Math.max(...stages.map((each) => each.reduce((total, stage) => total + Math.sqrt(stage.channels), 0))),
       };
-      for (const slot of ready) {
-        drawStages(slot, scale);
-        listLayers(slot);
-      }
-      legend.textContent = "Above each stage stand its channels (its width), below it the side of its maps (its height), both drawn by " +
-        `their square roots${ready.length > 1 ? " and on one scale" : ""}. Bars: share of the ${MEASURES[state.measure]}. A click on a stage opens it in the table.`;
-      compare(ready);
+      const explain = () => {
+        legend.textContent = "Above each stage stand its channels (its width), below it the side of its maps (its height), both drawn by " +
+          `their square roots${ready.length > 1 ? " and on one scale" : ""}. Bars: share of the ${MEASURES[state.measure]}. A click on a stage opens it in the table.`;
+      };
+      const each = (show) => ready.map((slot) => () => show(slot, scale));
+      return [...each(drawStages), explain, () => compare(ready), ...each(listLayers)];
     }
 
     function tell(slot) {
@@ -277,6 +288,6 @@ export default {
       create("div", { class: "cb-controls" }, choice({ label: "Show the share of", options: Object.entries(MEASURES), value: state.measure, onChange: (v) => { state.measure = v; update(); } }).element),
       spoken.element, ...slots.map((slot) => slot.element), legend, compared, ...slots.map((slot) => slot.table),
     );
-    slots.forEach((slot) => slot.choose(slot.start));
+    begin();
   },
 };

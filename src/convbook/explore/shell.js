@@ -16,9 +16,12 @@ function draw(tag, attributes = {}, ...children) {
   return element;
 }
 
+const numberFormats = []; // by digits: making one takes far longer than using it
+
 /** 117600 -> "117,600"; at most `digits` decimals, and a true minus sign. */
 function format(number, digits = 0) {
-  return new Intl.NumberFormat("en-GB", { maximumFractionDigits: digits }).format(number).replace("-", "−");
+  numberFormats[digits] ??= new Intl.NumberFormat("en-GB", { maximumFractionDigits: digits });
+  return numberFormats[digits].format(number).replace("-", "−");
 }
 
 /** 25028904 -> "25.0 M": three digits and a unit. */
@@ -156,6 +159,9 @@ function bars(first, room = 110) {
     },
   };
 }
+
+/** Ends a task, so that a long beginning leaves the browser time to answer its reader. */
+const breath = () => new Promise((resolve) => setTimeout(resolve));
 
 /** The part of anywidget's model that an explorable needs, over plain data. */
 function makeModel(state) {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 
-from courseware import contents, render
+from courseware import contents, render, repository
 from courseware.bench import lighthouse
 from courseware.bench.case import Case
 from courseware.bench.figure import Figure, Target, at_least, at_most
@@ -59,7 +59,8 @@ class Looks(Case):
         names = [*contents.sources(root), *BESIDES][: bench.size(1000, QUICK)]
         try:
             program = lighthouse.install(kept)
-            views = look_at(bench, html, names, program, kept / lighthouse.digest(html))
+            prefix = repository.load(root).prefix
+            views = look_at(bench, html, prefix, names, program, kept / lighthouse.digest(html))
         except Unavailable as why:
             yield from (self.missing(part, str(why)) for part in self.targets)
             return
@@ -73,15 +74,17 @@ class Looks(Case):
             yield self.figure(part, [found[worst[0]]], unit="", needed=1, note=note)
 
 
-def look_at(bench: Bench, html: Path, names: list[str], program: Path, kept: Path) -> dict[str, View]:
+def look_at(
+    bench: Bench, html: Path, prefix: str, names: list[str], program: Path, kept: Path
+) -> dict[str, View]:
     """Name -> the best look at each page that Lighthouse can judge, one after the other."""
-    server = make_server(html, 0)
+    server = make_server(html, 0, prefix)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     views = {}
     try:
         for number, name in enumerate(names, start=1):
             bench.check_time()
-            address = f"http://127.0.0.1:{server.server_address[1]}/{name}.html"
+            address = f"http://127.0.0.1:{server.server_port}{prefix}{name}.html"
             files = [kept / f"{name.replace('/', '-')}-{turn}.json" for turn in range(bench.repeats)]
             try:
                 looks = [lighthouse.look(program, address, file) for file in files]

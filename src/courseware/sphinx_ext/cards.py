@@ -19,6 +19,11 @@ FOLDER = "_static/cards"
 _LONGEST = 200  # characters of a description; search engines and cards cut later ones
 _SHORTEST = 40  # what is shorter is no description yet
 _CITED = "bibtex-citation"
+_MADE = {  # pages that Sphinx makes of its own
+    "404": "This address leads nowhere in {book}: a search, the front page and the glossary help on.",
+    "genindex": "Terms that {book} explains, by letter, each with the place that defines it.",
+    "search": "Search every chapter, lab and explorable of {book} by any word of its text.",
+}
 _OWN = re.compile(r'<meta content="([^"]*)" (?:lang="[^"]*" )?name="description"[^>]*>\n?')
 
 
@@ -87,8 +92,12 @@ def main_figure(doctree: nodes.document, files: dict[str, Path]) -> tuple[Path, 
 def announce(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Draw the page's card and hand its address, its words and the description to sphinxext-opengraph."""
-    if doctree is None or app.builder.format != "html" or not app.config.html_baseurl:
+    """Draw the page's card, hand its address and words to sphinxext-opengraph, and describe the page."""
+    if app.builder.format != "html" or not app.config.html_baseurl:
+        return
+    if doctree is None:
+        if pagename in _MADE:
+            _describe(context, _MADE[pagename].format(book=app.config.project))
         return
     meta: dict[str, Any] = dict(context.get("meta") or {})
     own = _OWN.search(context.get("metatags", ""))
@@ -113,6 +122,10 @@ def announce(
         "og:description": description,
     }
     context["meta"] = meta
+    _describe(context, description)
+
+
+def _describe(context: dict[str, Any], description: str) -> None:
     given = f'<meta name="description" content="{escape(description)}" />\n'
     context["metatags"] = _OWN.sub("", context.get("metatags", "")) + given
 

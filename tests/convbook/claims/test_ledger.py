@@ -29,6 +29,12 @@ def test_the_ledger_is_a_complete_table_without_its_script(verdicts):
     assert "<div class='cb-controls' hidden>" in plain  # no dead control
 
 
+def test_each_papers_rows_stand_together_with_their_number(verdicts):
+    bodies = re.findall(r'<tbody style="--rows: (\d+)">(.*?)</tbody>', ledger_html(verdicts), flags=re.DOTALL)
+    assert [len(set(re.findall(r'data-paper="([^"]+)"', rows))) for _, rows in bodies] == [1, 1]
+    assert [int(number) for number, _ in bodies] == [rows.count("<tr") for _, rows in bodies]
+
+
 def test_the_ledgers_tags_are_balanced(verdicts):
     class Balance(HTMLParser):
         def __init__(self):
