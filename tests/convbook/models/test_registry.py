@@ -102,7 +102,7 @@ def test_import_pulls_in_no_plotting_notebook_or_learning_library():
 
 
 def test_import_takes_at_most_three_tenths_of_a_second_beyond_torch_and_torchvision():
-    script = "import gc, time, torch, torchvision; gc.freeze(); "  # torch's objects are not walked on our time
+    script = "import gc, time, torch, torchvision; gc.freeze(); "  # torch's objects are not walked meanwhile
     script += "start = time.process_time(); import convbook; print(time.process_time() - start)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(done.stdout) <= 0.3
