@@ -5,6 +5,11 @@ from torch import nn
 from convbook.layers.convolution import check_groups
 
 
+def is_depthwise(module: nn.Module) -> bool:
+    """Whether each of the module's kernels reads one channel of several."""
+    return isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
+
+
 class GroupedConv2d(nn.Conv2d):
     """A convolution in which each of ``groups`` equal parts of the output sees one part of the input.
 

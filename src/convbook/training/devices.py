@@ -3,6 +3,9 @@
 import os
 
 import torch
+from torch import nn
+
+from convbook.layers.grouped import is_depthwise
 
 
 class DeviceError(RuntimeError):
@@ -35,16 +38,17 @@ def pick_device(device: str | torch.device = "auto") -> torch.device:
     return chosen
 
 
-def pick_precision(precision: str, device: torch.device) -> str:
-    """Choose "float32", "bf16" or "fp16"; "auto" is what is fast and safe on ``device``.
+def pick_precision(precision: str, device: torch.device, model: nn.Module) -> str:
+    """Choose "float32", "bf16" or "fp16"; "auto" is what is fast and safe for ``model`` on ``device``.
 
     GPUs from compute capability 8.0 on (A100, L4, H100) multiply bf16, which has float32's range. Older ones
     (T4) have fp16 only, whose small range needs loss scaling. A CPU gains from bf16 where it has the
-    instructions, and loses much where it has to emulate them.
+    instructions, but not in depthwise convolutions, and loses much where it has to emulate them.
     """
     if precision == "auto":
         if device.type != "cuda":
-            return "bf16" if cpu_has_bf16() else "float32"
+            depthwise = any(map(is_depthwise, model.modules()))
+            return "bf16" if cpu_has_bf16() and not depthwise else "float32"
         return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
     if precision == "fp16" and device.type != "cuda":
         raise DeviceError("fp16 needs a CUDA GPU: use precision='float32' or 'bf16' here")

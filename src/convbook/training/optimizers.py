@@ -5,6 +5,7 @@ import math
 from torch import nn, optim
 from torch.nn import Parameter
 
+from convbook.layers.grouped import is_depthwise
 from convbook.training.recipe import Recipe
 
 
@@ -14,11 +15,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, ob
     Norms' scales, biases and other vectors are spared: shrinking them does not make a network simpler. So are
     depthwise kernels, which hold few weights a channel (Howard et al. 2017, section 3.2).
     """
-    depthwise = {
-        id(module.weight)
-        for module in model.modules()
-        if isinstance(module, nn.Conv2d) and 1 < module.groups == module.in_channels
-    }
+    depthwise = {id(module.weight) for module in model.modules() if is_depthwise(module)}
     decayed: list[Parameter] = []
     spared: list[Parameter] = []
     for parameter in model.parameters():

@@ -58,7 +58,7 @@ class Run:
         halve_on_oom: bool = False,
     ) -> None:
         self.model, self.train, self.val, self.recipe, self.group = model, train, val, recipe, group
-        precision = pick_precision(recipe.precision, group.device)
+        precision = pick_precision(recipe.precision, group.device, model)
         # An incomplete last batch is left out: its gradient would be noisier than the others'.
         self.batch_size = min(recipe.batch_size, len(train))
         self.steps_per_epoch = len(train) // self.batch_size

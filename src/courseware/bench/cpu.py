@@ -17,7 +17,7 @@ from torch import nn
 
 from convbook.data import ImageSet
 from convbook.training import crop_flip, shift
-from convbook.training.devices import pick_precision
+from convbook.training.devices import cpu_has_bf16
 from courseware.bench.case import Case
 from courseware.bench.figure import Figure, at_least
 from courseware.bench.ours import FitSide, network, noise, per_image, usual_optimizer, warm
@@ -100,7 +100,7 @@ class Throughput(Case):
             {n: usual_side(bench, network(self.network, data), pictures, n, BATCH) for n in WORKERS}
         )
         precisions = ["float32"]
-        if pick_precision("auto", torch.device("cpu")) == "bf16":
+        if cpu_has_bf16():
             precisions.append("bf16")
         sides: dict[str, Side] = {"usual": usual}
         for precision in precisions:

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from convbook.data import ImageSet
+from convbook.models import create_model
 from convbook.training import (
     DeviceError,
     DivergenceError,
@@ -61,7 +62,8 @@ def test_fit_equals_a_plain_loop_written_out(train: ImageSet, val: ImageSet) -> 
     torch.manual_seed(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2, bias=False))
     twin = copy.deepcopy(model)
-    recipe = Recipe(epochs=4, batch_size=200, lr=0.1, schedule="cosine", momentum=0.9, weight_decay=0.01)
+    settings = {"schedule": "cosine", "momentum": 0.9, "weight_decay": 0.01, "precision": "float32"}
+    recipe = Recipe(epochs=4, batch_size=200, lr=0.1, **settings)
     history = fit(model, train, val, recipe, device="cpu")
 
     optimizer = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01)
@@ -215,14 +217,27 @@ def test_asking_for_an_absent_gpu_says_what_to_use(net: nn.Module, train: ImageS
         pick_device("gpu")
 
 
-def test_precision_auto_follows_the_gpus_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_precision_auto_follows_the_gpus_generation(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert pick_precision("auto", cpu) == "float32"
     for capability, expected in (((7, 5), "fp16"), ((8, 0), "bf16"), ((9, 0), "bf16")):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, c=capability: c)
-        assert pick_precision("auto", cuda) == expected
+        assert pick_precision("auto", cuda, net) == expected
     with pytest.raises(DeviceError, match="fp16 needs a CUDA GPU"):
-        pick_precision("fp16", cpu)
+        pick_precision("fp16", cpu, net)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("resnet20_cifar", "bf16"), ("resnext50_32x4d", "bf16"), ("mobilenet_v1", "float32")],
+)
+def test_precision_auto_on_a_cpu_is_bf16_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, name: str, expected: str
+) -> None:
+    with torch.device("meta"):
+        model = create_model(name)
+    for able, chosen in ((True, expected), (False, "float32")):
+        monkeypatch.setattr("convbook.training.devices.cpu_has_bf16", lambda able=able: able)
+        assert pick_precision("auto", torch.device("cpu"), model) == chosen
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
