@@ -151,6 +151,16 @@ def test_the_page_shows_a_result_marks_what_was_missed_and_says_what_was_not_mea
     assert "def usual_epoch(" in rest, "the loop that is measured against stands on the page whole"
 
 
+def test_a_note_names_its_rows_unless_it_is_about_all_of_them(tmp_path):
+    rows = [replace(SLOW_SPELL, part=part, note=note) for part, note in zip("abc", "xyx", strict=True)]
+    save(tmp_path, "a", finished_result(rows))
+    alike = [replace(SLOW_SPELL, case="lenet5", part=part, note="z") for part in "de"]
+    save(tmp_path, "b", finished_result(alike))
+    text = page.benchmark_markdown(tmp_path)
+    assert "Notes: a, c: x; b: y.\n" in text
+    assert "Notes: z.\n" in text
+
+
 def test_the_terminals_table_holds_every_figure_and_the_machine(capsys):
     missing = replace(SLOW_SPELL, case="lenet5", ours=[], theirs=[], missing="no bf16 instructions")
     terminal.print_result(finished_result([SLOW_SPELL, missing]))

@@ -60,9 +60,21 @@ def _tables(figures: Sequence[Figure], cases: dict[str, Case]) -> list[str]:
         parts += [f"### {cases[name].title}\n", f"Beside it: {rows[0].against}.\n"]
         lines = [HEADINGS, ("---",) * len(HEADINGS), *map(_emphasised, rows)]
         parts += ["\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"]
-        notes = {row.note: None for row in rows if row.note}
-        parts += [f"Notes: {'; '.join(notes)}.\n"] if notes else []
+        notes = "; ".join(_notes(rows))
+        parts += [f"Notes: {notes}.\n"] if notes else []
     return parts
+
+
+def _notes(rows: Sequence[Figure]) -> list[str]:
+    """Each note once, behind the names of its rows unless it is about all of them."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        about.setdefault(row.note, []).append(row.part)
+    return [
+        note if len(parts) == len(rows) else f"{', '.join(parts)}: {note}"
+        for note, parts in about.items()
+        if note
+    ]
 
 
 def _emphasised(figure: Figure) -> tuple[str, ...]:
