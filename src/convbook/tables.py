@@ -13,6 +13,7 @@ _STYLE = """<style>
 .cb-table caption { color: inherit; }
 .cb-table th, .cb-table td { padding: 0.25em 0.6em; border-bottom: 1px solid #8886; text-align: start; }
 .cb-table tbody th, .cb-table tfoot th { font-weight: 500; min-width: 8em; overflow-wrap: break-word; }
+.cb-told td:not(.cb-number, .cb-wide) { min-width: 9em; overflow-wrap: anywhere; }
 .cb-table .cb-number { text-align: end; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .cb-table .cb-wide { min-width: 15em; }
 .cb-table thead th.cb-number { white-space: normal; }

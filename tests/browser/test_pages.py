@@ -272,7 +272,7 @@ def test_the_ledger_can_be_searched_filtered_and_sorted_by_keyboard(base, views)
         assert 0 < differing < everything
         assert page.locator(f"{shown}[data-status='differs']").count() == differing
         said = page.locator(".cb-ledger [role=status]").inner_text()
-        assert said == f"{differing} of {everything} claims shown"
+        assert said == f"{differing:,} of {everything:,} claims shown"
         search = page.locator(".cb-ledger input[type=search]")
         search.fill("no such network")
         assert page.locator(shown).count() == page.locator(".cb-ledger tbody:visible").count() == 0

@@ -19,6 +19,10 @@ def test_a_fraction_and_a_sum_have_the_shape_that_the_specification_gives_them()
     assert "munder" not in to_mathml(r"\sum_s N_s")
 
 
+def test_a_root_is_as_tall_as_a_digit_even_over_a_low_letter():
+    assert re.search(r'<msqrt><mi>n</mi><mspace [^>]*height="0.72em"', plainly(r"\sqrt{n}"))
+
+
 def test_thousands_names_and_slashes_are_set_as_tex_sets_them():
     assert "<mn>4,608</mn>" in plainly(r"32 \cdot 4{,}608")
     assert "<mi>ReLU</mi>" in plainly(r"\mathrm{ReLU}(x)")

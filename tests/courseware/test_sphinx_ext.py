@@ -20,6 +20,12 @@ def finish(page, size=None):
     return html.finish(page, lambda src: size)
 
 
+def test_a_comma_stays_with_the_formula_before_it_and_takes_no_other_along():
+    one, other = ('<span class="math"><math display="inline"><mi>a</mi></math></span>',) * 2
+    together = f'<span class="cb-together">{other},</span>'
+    assert finish(f"<p>{one} and {other}, so</p>") == f"<p>{one} and {together} so</p>"
+
+
 def test_alt_text_in_an_outputs_metadata_reaches_the_image():
     shown = executed.keep_alt(lambda self, data: [nodes.image(uri="x.png")])
     under_mime = SimpleNamespace(mime_type="image/png", output_metadata={"image/png": {"alt": "a cat"}})

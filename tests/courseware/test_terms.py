@@ -29,7 +29,7 @@ def found(text):
         ("a depthwise convolution", [("depthwise convolution", "depthwise convolution")]),
         ("a depthwise\nconvolution", [("depthwise\nconvolution", "depthwise convolution")]),
         ("300 MACs on a Mac", [("MACs", "MAC")]),
-        ("convolutional, deconvolution, sub-kernel, kernel-wise", []),
+        ("convolutional, deconvolution, sub-kernel, kernel-wise, the page play/convolution", []),
     ],
 )
 def test_terms_are_found_in_either_number_and_case_but_not_inside_other_words(text, expected):

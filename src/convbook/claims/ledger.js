@@ -25,7 +25,7 @@ for (const root of document.querySelectorAll(".cb-ledger:not([data-ready])")) {
   const verdict = choice("Status", distinct((row) => row.dataset.status).sort());
 
   const tell = (shown) => {
-    status.textContent = `${shown} of ${rows.length} claims shown`;
+    status.textContent = `${shown.toLocaleString("en")} of ${rows.length.toLocaleString("en")} claims shown`;
   };
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);

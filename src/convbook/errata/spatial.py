@@ -127,8 +127,8 @@ def alexnet_starts_alike_everywhere() -> str:
     assert ones == [2, 4, 5, 6, 7]
     *rest, last = ones
     return (
-        f"The {len(linear)} linear layers start with deviations between {min(linear):.4f} and "
-        f"{max(linear):.4f}; layers {', '.join(map(str, rest))} and {last} start with biases of 1."
+        f"The {len(linear)} linear layers start with deviations between {min(linear):.5f} and "
+        f"{max(linear):.5f}; layers {', '.join(map(str, rest))} and {last} start with biases of 1."
     )
 
 

@@ -169,7 +169,7 @@ export default {
     function labels(best, frame) {
       const chosen = discs.find((disc) => disc.point === state.chosen);
       const taken = discs.filter((disc) => shown.includes(disc.point)).map((disc) => {
-        const r = 0.75 * disc.r;
+        const r = disc.r + 1;
         return [disc.x - r, disc.y - r, disc.x + r, disc.y + r];
       });
       const texts = [chosen, ...best.filter((disc) => disc !== chosen).reverse()].map((disc) => {

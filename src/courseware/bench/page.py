@@ -38,7 +38,7 @@ def _section(suite: str, device: str, cases: Sequence[Case], results: Sequence[R
     for result in results:
         measured = [each for each in result.figures if not each.missing and each.case in titles]
         if measured:
-            parts += [_circumstances(result), *_tables(measured, titles)]
+            parts += _tables(measured, titles, _circumstances(result))
     parts += _not_measured(suite, device, cases, results)
     return parts
 
@@ -52,12 +52,13 @@ def _circumstances(result: Result) -> str:
     )
 
 
-def _tables(figures: Sequence[Figure], cases: dict[str, Case]) -> list[str]:
-    """A table for each case."""
+def _tables(figures: Sequence[Figure], cases: dict[str, Case], measured: str) -> list[str]:
+    """A table for each case; the first says how all of them were measured."""
     parts = []
     for name, group in groupby(figures, key=lambda figure: figure.case):
         rows = list(group)
-        parts += [f"### {cases[name].title}\n", f"Beside it: {rows[0].against}.\n"]
+        parts += [f"### {cases[name].title}\n", f"Beside it: {rows[0].against}.\n", measured]
+        measured = "Measured in the same run.\n"
         lines = [HEADINGS, ("---",) * len(HEADINGS), *map(_emphasised, rows)]
         parts += ["\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"]
         notes = "; ".join(_notes(rows))

@@ -111,6 +111,8 @@ def _mend_one(element: ET.Element, display: bool) -> None:
         element.tag = "munder"
     if element.tag == "mover" and element[1].text in ("^", "\u00af", "\u02c6"):
         element.set("accent", "true")
+    if element.tag == "msqrt":  # browsers hang the sign from its bar: over a low letter it would sink
+        element.append(ET.Element("mspace", width="0", height="0.72em", depth="0.1em"))
     if aligned := element.attrib.pop("columnalign", ""):
         element.set("style", f"text-align: {aligned}; padding-{aligned}: 0")
     if element.tag == "mrow" and len(element) == 1:

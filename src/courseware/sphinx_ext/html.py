@@ -13,6 +13,8 @@ _IMG = re.compile(r"<img\b[^>]*>")
 _ATTRIBUTE = re.compile(r'([\w-]+)="([^"]*)"')
 _PIXELS = re.compile(r"(?<![-\w])(width|height):\s*([\d.]+)px;?\s*")
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
+# A browser may break a line beside a formula, which would begin the next one with a comma.
+_PUNCTUATED = re.compile(r'(<span class="math[^"]*"><math\b(?:(?!</math>).)*</math></span>[,.;:!?)]+)')
 _REGION = re.compile(r'(<div\b[^>]*\brole="region"[^>]*)aria-label="([^"]*)"')
 _PROTECTED = re.compile(r"<(script|style|textarea|pre)\b.*?</\1>", re.DOTALL)
 
@@ -42,6 +44,7 @@ def finish(
     for pattern, replacement in _REPAIRS:
         page = pattern.sub(replacement, page)
     page = _tell_apart(page)
+    page = _PUNCTUATED.sub(r'<span class="cb-together">\1</span>', page)
     return _outside_code(page, lambda part: _scrolling_tables(_IMG.sub(_image(size_of, smaller), part)))
 
 

@@ -62,7 +62,7 @@ class Glossary:
         longest_first = sorted((term.words for term in self.terms), key=len, reverse=True)
         if not longest_first:
             return None
-        return re.compile(rf"(?<![\w-])(?:{'|'.join(map(_tolerant, longest_first))})(?![\w-])")
+        return re.compile(rf"(?<![\w/-])(?:{'|'.join(map(_tolerant, longest_first))})(?![\w-])")
 
     def find(self, text: str, start: int = 0) -> Iterator[tuple[re.Match[str], Term]]:
         """Yield each place in `text` that names a term, with the term."""
